@@ -1,0 +1,58 @@
+import type { Command } from 'commander';
+import { wayOfEnvironment } from '../base/proxy-rules.ts';
+import { plainHex, probeCertificate } from '../base/tls.ts';
+import { Fault } from '../model/fault.ts';
+import { printJson, printLine } from './output.ts';
+import { confirmFingerprint, readSecret } from './prompt.ts';
+import { connectLast, connectTo, forgetSession, saveSession } from './session.ts';
+
+interface LoginFlags {
+  user: string;
+  fingerprint?: string;
+  passwordFile?: string;
+  json?: boolean;
+}
+
+export function addLogin(program: Command): void {
+  program
+    .command('login <server>')
+    .description('sign in to a server (host:port); its certificate is shown and confirmed once')
+    .option('--user <name>', 'account name', 'admin')
+    .option('--fingerprint <sha256>', 'the confirmed SHA-256 of its certificate')
+    .option(
+      '--password-file <file>',
+      'read the password from a file (- for stdin); else CLOUDSPAN_PASSWORD or a question',
+    )
+    .option('--json', 'answer as JSON')
+    .addHelpText(
+      'after',
+      '\nthrough an HTTP proxy: CLOUDSPAN_PROXY=http://host:port, with CLOUDSPAN_PROXY_CREDENTIALS=user:password and CLOUDSPAN_NO_PROXY=list',
+    )
+    .action(login);
+  program
+    .command('logout')
+    .description('end the session')
+    .action(async () => {
+      await using connection = await connectLast();
+      await connection.client.logout({});
+      await forgetSession();
+    });
+}
+
+async function login(where: string, flags: LoginFlags): Promise<void> {
+  const text = /^https:\/\//.test(where) ? where : `https://${where}`;
+  if (!URL.canParse(text)) {
+    throw new Fault('input.invalid', `"${where}" is not the address of a server`, { remedy: 'Write host:port.' });
+  }
+  const url = new URL(text);
+  const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port: Number(url.port || 443) };
+  const seen = await probeCertificate(target, AbortSignal.timeout(30_000), { way: wayOfEnvironment(process.env) });
+  if (flags.fingerprint === undefined) await confirmFingerprint(`the server ${url.host}`, seen);
+  const fingerprint = plainHex(flags.fingerprint ?? seen.sha256);
+  const password = await readSecret('Password', flags.passwordFile, 'CLOUDSPAN_PASSWORD');
+  await using connection = connectTo(url.origin, fingerprint);
+  const answer = await connection.client.login({ body: { user: flags.user, password } });
+  await saveSession({ server: url.origin, fingerprint, token: answer.token, user: answer.user });
+  if (flags.json === true) printJson({ server: url.origin, user: answer.user, expires: answer.expires });
+  else printLine(`signed in to ${url.host} as ${answer.user}`);
+}

@@ -1,0 +1,24 @@
+import type { Command } from 'commander';
+import { addClouds } from './clouds.ts';
+import { addCopy } from './copy.ts';
+import { addJobs } from './jobs.ts';
+import { addLimit } from './limits.ts';
+import { addLogin } from './login.ts';
+import { addNodes } from './nodes.ts';
+import { addObjects } from './objects.ts';
+import { addExport } from './offline/export.ts';
+import { addImport } from './offline/import.ts';
+import { addVerify } from './verify.ts';
+
+/** The commands that talk to a server; those that start one are in `src/main.ts`. */
+export function addClientCommands(program: Command): void {
+  addLogin(program);
+  addLimit(addNodes(program));
+  addClouds(program);
+  addObjects(program);
+  addCopy(program);
+  addExport(program);
+  addImport(program);
+  addJobs(program);
+  addVerify(program);
+}

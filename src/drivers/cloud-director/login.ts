@@ -1,0 +1,124 @@
+import type { CloudHttp } from '../../base/http.ts';
+import { Fault } from '../../model/fault.ts';
+import { faultOfAnswer, readErrorBody } from './faults.ts';
+import type { Account } from './options.ts';
+import type { ApiVersion } from './versions.ts';
+
+/**
+ * Signs in once and returns the bearer token: `POST /cloudapi/1.0.0/sessions` (`/provider` for System) with user and
+ * password, `POST /oauth/…/token` with an API token. 401 is `auth.refused`; it is the caller's promise not to repeat it.
+ */
+export async function signIn(
+  http: CloudHttp,
+  account: Account,
+  version: ApiVersion,
+  who: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const { credentials, organization } = account;
+  return credentials.kind === 'password'
+    ? byPassword(http, account, credentials, version, who, signal)
+    : byApiToken(http, account, credentials.token, organization, version, who, signal);
+}
+
+export function isProvider(organization: string): boolean {
+  return organization.toLowerCase() === 'system';
+}
+
+async function byPassword(
+  http: CloudHttp,
+  { origin, organization }: Account,
+  credentials: { username: string; password: string },
+  version: ApiVersion,
+  who: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const url = isProvider(organization) ? version.providerLoginUrl : version.loginUrl;
+  requireOrigin(url, origin, who);
+  const basic = Buffer.from(`${credentials.username}@${organization}:${credentials.password}`).toString('base64');
+  const response = await http.request({
+    method: 'POST',
+    url,
+    headers: {
+      authorization: `Basic ${basic}`,
+      accept: `application/json;version=${version.text}`,
+      'content-length': '0',
+    },
+    signal,
+  });
+  const text = await response.text();
+  if (response.status === 401) {
+    throw new Fault(
+      'auth.refused',
+      `${who}: the sign-in of "${credentials.username}" to organization "${organization}" was refused`,
+      {
+        remedy:
+          'Check organization, user and password: Cloud Director does not tell which of them is wrong. Nothing is retried, so that the account is not locked.',
+      },
+    );
+  }
+  if (response.status !== 200) throw refusal(who, response, text);
+  const token = response.headers['x-vmware-vcloud-access-token'];
+  if (!token) throw new Fault('cloud.protocol', `${who}: the sign-in was answered without an access token`);
+  return token;
+}
+
+async function byApiToken(
+  http: CloudHttp,
+  { origin }: Account,
+  apiToken: string,
+  organization: string,
+  version: ApiVersion,
+  who: string,
+  signal: AbortSignal,
+): Promise<string> {
+  const path = isProvider(organization) ? 'provider' : `tenant/${encodeURIComponent(organization)}`;
+  const response = await http.request({
+    method: 'POST',
+    url: `${origin}/oauth/${path}/token`,
+    headers: {
+      accept: `application/json;version=${version.text}`,
+      'content-type': 'application/x-www-form-urlencoded',
+    },
+    body: new URLSearchParams({ grant_type: 'refresh_token', refresh_token: apiToken }).toString(),
+    signal,
+  });
+  const text = await response.text();
+  if (response.status === 400 || response.status === 401 || response.status === 403) {
+    throw new Fault('auth.refused', `${who}: the API token was refused for organization "${organization}"`, {
+      remedy: 'Make a new token under User preferences in the portal, and check the name of the organization.',
+    });
+  }
+  if (response.status !== 200) throw refusal(who, response, text);
+  const token = tokenOf(text);
+  if (token === undefined)
+    throw new Fault('cloud.protocol', `${who}: the API token was answered without an access token`);
+  return token;
+}
+
+function tokenOf(text: string): string | undefined {
+  try {
+    const token = (JSON.parse(text) as Record<string, unknown>).access_token;
+    return typeof token === 'string' && token !== '' ? token : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function refusal(who: string, response: { status: number; headers: Record<string, string> }, text: string): Fault {
+  const { status, headers } = response;
+  const error = readErrorBody(status, headers['content-type'] ?? '', text);
+  return faultOfAnswer({ who, what: 'sign in', method: 'POST', status, headers, error });
+}
+
+/** Refuses to follow the cloud to another host: the session's token is for this one only. */
+export function requireOrigin(href: string, origin: string, who: string): URL {
+  if (!URL.canParse(href)) throw new Fault('cloud.protocol', `${who}: the cloud gave an address that is none`);
+  const url = new URL(href);
+  if (url.origin !== origin) {
+    throw new Fault('cloud.untrusted', `${who}: the cloud points to ${url.origin}, but it was joined as ${origin}`, {
+      remedy: 'Join the cloud under its public address, or correct the public address in Cloud Director.',
+    });
+  }
+  return url;
+}

@@ -1,0 +1,53 @@
+import { randomUUID } from 'node:crypto';
+import { Fault } from '../model/fault.ts';
+import type { OptionValues } from '../model/option.ts';
+import type { SessionRequest } from '../protocol/link.ts';
+import type { CloudRow, SealedSecret } from './store/clouds.ts';
+import type { NodeRow } from './store/nodes.ts';
+import type { Vault } from './vault.ts';
+
+/**
+ * Takes the values for a driver apart: what may be shown, and secrets sealed for the vault. Faults `input.invalid`:
+ * unknown driver, unknown option, missing option.
+ */
+export function splitOptions(node: NodeRow, driverName: string, values: OptionValues, vault: Vault) {
+  const drivers = node.about?.drivers ?? [];
+  const driver = drivers.find(({ name }) => name === driverName);
+  if (driver === undefined) {
+    throw new Fault('input.invalid', `node ${node.name} has no driver "${driverName}"`, {
+      remedy: `Its drivers: ${drivers.map(({ name }) => name).join(', ') || 'not known until it was linked once'}.`,
+    });
+  }
+  const plain: OptionValues = {};
+  const secrets: SealedSecret[] = [];
+  for (const [name, value] of Object.entries(values)) {
+    const option = driver.options.find((one) => one.name === name);
+    if (option === undefined) {
+      throw new Fault('input.invalid', `${driverName} has no option "${name}"`, {
+        remedy: `Its options: ${driver.options.map((one) => one.name).join(', ')}.`,
+      });
+    }
+    if (option.type !== 'secret') plain[name] = value;
+    else if (value !== '') {
+      const id = randomUUID();
+      secrets.push({ id, name, sealed: vault.seal(id, value) });
+    }
+  }
+  for (const { name, label, required, default: usual } of driver.options) {
+    const given = plain[name] ?? secrets.find((secret) => secret.name === name)?.name ?? usual ?? '';
+    if (required && given === '') throw new Fault('input.invalid', `${driverName}: ${label} (${name}) is missing`);
+  }
+  return { plain, secrets };
+}
+
+/** What the node needs to sign in; secrets are opened for this moment only. Fault: `vault.locked`. */
+export function sessionRequest(row: CloudRow, secrets: SealedSecret[], owner: string, vault: Vault): SessionRequest {
+  const opened = secrets.map(({ id, name, sealed }) => [name, vault.open(id, sealed)] as const);
+  return {
+    driver: row.driver,
+    label: row.name,
+    owner,
+    options: { ...row.options, ...Object.fromEntries(opened) },
+    trust: row.trust,
+  };
+}

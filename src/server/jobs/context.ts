@@ -1,0 +1,23 @@
+import type { Identity } from '../../base/identity.ts';
+import type { Log } from '../../base/log.ts';
+import type { Clouds } from '../clouds.ts';
+import type { Nodes } from '../nodes.ts';
+import type { Objects } from '../objects.ts';
+import type { Paths } from '../reach/paths.ts';
+import type { Database } from '../store/database.ts';
+import type { Records } from './record.ts';
+
+/** What the steps of a job work with. */
+export interface JobContext {
+  database: Database;
+  nodes: Nodes;
+  clouds: Clouds;
+  objects: Objects;
+  records: Records;
+  paths: Paths;
+  identity: Identity;
+  owner: string;
+  log: Log;
+  /** Aborted when the server closes; what a job waits for is then left as it is. */
+  closing: AbortSignal;
+}

@@ -1,0 +1,135 @@
+import { DBOS, type DLogger } from '@dbos-inc/dbos-sdk';
+import pg from 'pg';
+import { delay } from '../../base/backoff.ts';
+import type { Log } from '../../base/log.ts';
+import { Fault, type FaultReport } from '../../model/fault.ts';
+import { type Database, watchPool } from '../store/database.ts';
+import type { DurableStep } from './copy.ts';
+import { createPlaces } from './places.ts';
+
+/** Ours on purpose: workflows of an older build go on under a newer one as long as their steps stay as they are. */
+const APPLICATION_VERSION = 'cloudspan-jobs-1';
+/** Earlier builds put their jobs in it: DBOS polls it by the wall clock, and not at all for as long as that is set back. */
+const QUEUE = 'jobs';
+/** A job that waits for a node holds its place too. */
+const JOBS_AT_A_TIME = 16;
+/** Times that a step is run again while the database is away, up to 10 s apart. */
+const DATABASE_ATTEMPTS = 60;
+/** A job survives that many deaths of its server. */
+const RECOVERIES = 100_000;
+
+export interface Engine {
+  /** Runs the workflow once; the same id a second time is the same run. */
+  start(id: string, job: string): Promise<void>;
+  /** Where the run stands, or null when it was never started. */
+  status(id: string): Promise<'open' | 'ended' | null>;
+  close(): Promise<void>;
+}
+
+type Outcome<T> = { value: T } | { fault: FaultReport };
+
+/**
+ * Durable workflows (DBOS) in the server's database; unfinished ones go on from their last step as soon as this
+ * resolves. One engine per process. While `closing` is aborted a step neither succeeds nor fails: it is run again at
+ * the next start.
+ */
+export async function openEngine(
+  database: Database,
+  workflow: (durable: DurableStep, job: string) => Promise<void>,
+  closing: AbortSignal,
+  log: Log,
+): Promise<Engine> {
+  const pool = new pg.Pool({ ...database.connection, max: 12 });
+  watchPool(pool, log);
+  const durable: DurableStep = async <T>(name: string, work: () => Promise<T>) => {
+    const outcome = await DBOS.runStep(() => outcomeOf(name, work, closing), { name });
+    if ('fault' in outcome) throw Fault.fromReport(outcome.fault);
+    return outcome.value as T;
+  };
+  const places = createPlaces(JOBS_AT_A_TIME);
+  const placed = async (job: string) => {
+    using _place = await places.take();
+    await workflow(durable, job);
+  };
+  const run = DBOS.registerWorkflow(placed, { name: 'copy', maxRecoveryAttempts: RECOVERIES });
+  DBOS.setConfig({
+    name: 'cloudspan',
+    systemDatabasePool: pool,
+    systemDatabaseSchemaName: 'dbos',
+    applicationVersion: APPLICATION_VERSION,
+    executorID: 'server',
+    enableOTLP: false,
+    logger: loggerOf(log, closing),
+  });
+  await DBOS.launch();
+  await DBOS.registerQueue(QUEUE, {
+    globalConcurrency: JOBS_AT_A_TIME,
+    minPollingIntervalMs: 250,
+    onConflict: 'always_update',
+  });
+  return {
+    async start(id, job) {
+      await DBOS.startWorkflow(run, { workflowID: id })(job);
+    },
+    async status(id) {
+      const status = await DBOS.getWorkflowStatus(id);
+      if (status === null) return null;
+      return ['PENDING', 'ENQUEUED', 'DELAYED'].includes(status.status) ? 'open' : 'ended';
+    },
+    async close() {
+      await DBOS.shutdown({ deregister: true });
+      await pool.end();
+    },
+  };
+}
+
+/** Every step may be run again: while the database is away it is, for about ten minutes. */
+async function outcomeOf<T>(name: string, work: () => Promise<T>, closing: AbortSignal): Promise<Outcome<T>> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await outcomeOnce(name, work, closing);
+    } catch (error) {
+      if (attempt === DATABASE_ATTEMPTS) return { fault: Fault.from(error, name).report() };
+      await delay(Math.min(500 * 2 ** attempt, 10_000));
+      if (closing.aborted) return await never();
+    }
+  }
+}
+
+/** PostgreSQL went away, restarts or has no place: classes 08, 57P and 53, and broken connections. */
+function isDatabaseAway(error: unknown): boolean {
+  if (error instanceof Fault) return error.code === 'internal' && isDatabaseAway(error.cause);
+  const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string };
+  return (
+    /^(08|57P|53)|^ECONN|^ENOENT$|^EPIPE$/.test(String(code)) ||
+    /connection terminated|timeout exceeded when trying/i.test(message)
+  );
+}
+
+async function outcomeOnce<T>(name: string, work: () => Promise<T>, closing: AbortSignal): Promise<Outcome<T>> {
+  try {
+    const value = await work();
+    if (closing.aborted) return await never();
+    return { value };
+  } catch (error) {
+    if (!closing.aborted && isDatabaseAway(error)) throw error;
+    const fault = Fault.from(error, name);
+    if (closing.aborted || fault.code === 'epoch.stale') return await never();
+    return { fault: fault.report() };
+  }
+}
+
+/** Leaves the step open: this server has no more say in the job. */
+function never<T>(): Promise<T> {
+  return new Promise(() => {});
+}
+
+/** While the server closes, broken connections are no news. */
+function loggerOf(log: Log, closing: AbortSignal): DLogger {
+  return {
+    debug: (entry) => log.trace(String(entry)),
+    info: (entry) => log.debug(String(entry)),
+    warn: (entry) => log[closing.aborted ? 'debug' : 'warn'](String(entry)),
+    error: (entry, metadata) => log[closing.aborted ? 'debug' : 'error']({ stack: metadata?.stack }, String(entry)),
+  };
+}

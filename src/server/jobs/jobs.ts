@@ -1,0 +1,197 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { z } from 'zod';
+import { Fault } from '../../model/fault.ts';
+import type { JobView, LedgerSchema } from '../../protocol/api.ts';
+import {
+  type CopyOrder,
+  ENDED,
+  insertJob,
+  type JobChange,
+  type JobRow,
+  readJob,
+  readJobs,
+  readLedger,
+  readLines,
+  readUnended,
+  takeOver,
+  writeJob,
+  writeJobAt,
+} from '../store/jobs.ts';
+import { raiseEpoch } from '../store/settings.ts';
+import type { JobContext } from './context.ts';
+import { copySteps, copyWorkflow } from './copy.ts';
+import { resolveEndpoints } from './endpoints.ts';
+import { openEngine } from './engine.ts';
+import { preflightCopy } from './preflight.ts';
+import { viewOfJob } from './record.ts';
+import { seedWork } from './seed.ts';
+import { exportWork, importWork } from './transfer.ts';
+import { cancelEnd, leftoversByLedger } from './undo.ts';
+
+export interface Jobs {
+  preflight(
+    order: CopyOrder,
+    signal: AbortSignal,
+  ): Promise<Pick<Awaited<ReturnType<typeof preflightCopy>>, 'checks' | 'totalBytes'>>;
+  /** Faults of the paths are thrown here; everything else is the job's own failure. */
+  start(order: CopyOrder, account: string): Promise<JobView>;
+  list(states: string[] | null, limit: number): Promise<JobView[]>;
+  /** By id or number. Fault `object.missing`. */
+  get(job: string): Promise<JobView>;
+  log(job: string, after: number): ReturnType<typeof readLines>;
+  ledger(job: string): Promise<z.input<typeof LedgerSchema>['entries']>;
+  /** Faults: `job.state` when it has ended already. */
+  cancel(job: string): Promise<JobView>;
+  /** Faults: `job.state` when it does not run, or its transfer is over. */
+  pause(job: string): Promise<JobView>;
+  /** Fault: `job.state` unless it is paused. */
+  resume(job: string): Promise<JobView>;
+  /** Fault: `job.state` when it has ended already. */
+  prioritize(job: string, priority: number): Promise<JobView>;
+  /** Fault: `job.state` unless it failed or was cancelled. */
+  retry(job: string): Promise<JobView>;
+  close(): Promise<void>;
+}
+
+/** The run that ends a paused job: it only undoes what the pause had to leave. */
+const CANCELLING = { state: 'cancelling', cancel_wanted: true, pause_wanted: false } as const;
+
+const runOf = ({ id, attempt }: Pick<JobRow, 'id' | 'attempt'>) => `${id}.${attempt}`;
+
+/** Takes over what an earlier server left unfinished, then serves. */
+export async function openJobs(context: JobContext): Promise<Jobs> {
+  const { database, records, objects, owner, closing, log } = context;
+  await takeOver(database, await raiseEpoch(database));
+  const engine = await openEngine(database, (durable, job) => copyWorkflow(context, durable, job), closing, log);
+  for (const row of await readUnended(database)) {
+    const status = await engine.status(runOf(row));
+    if (status === null) await engine.start(runOf(row), row.id);
+    else if (status === 'ended' && row.state !== 'paused') await failLost(row);
+  }
+
+  async function failLost(row: JobRow): Promise<void> {
+    const fault = new Fault('internal', `job ${row.number} was lost in the middle`);
+    log.error({ job: row.id }, 'a job has no run any more');
+    const leftovers: string[] = [];
+    const known = new Set(context.clouds.list().map(({ id }) => id));
+    for (const cloud of row.clouds.filter((id) => known.has(id))) {
+      leftovers.push(...(await leftoversByLedger(context, row.id, cloud, fault.message)));
+      const { node } = context.clouds.get(cloud);
+      for (const work of [exportWork(row.id), importWork(row.id), seedWork(row.id)]) {
+        void cancelEnd(context, row.epoch, { work, node }, closing).catch(() => {});
+      }
+    }
+    await writeJob(database, row.id, {
+      state: 'failed',
+      failure: { ...fault.report(), leftovers },
+      ended_at: new Date(),
+    });
+  }
+
+  const find = async (job: string): Promise<JobRow> => {
+    const row = await readJob(database, job);
+    if (row === null) throw new Fault('object.missing', `there is no job ${job}`);
+    return row;
+  };
+  /** A further run of the workflow; what nodes and clouds know of the one before belongs to it from then on. */
+  const again = async (row: JobRow, change: JobChange): Promise<JobView> => {
+    const old = records.running(row.id);
+    const next = { ...change, attempt: row.attempt + 1, epoch: await raiseEpoch(database) };
+    if (!(await writeJobAt(database, row.id, row.attempt, [row.state], next))) {
+      throw new Fault('job.state', `job ${row.number} is not ${row.state} any more`);
+    }
+    if (old !== null) records.close(old);
+    const record = await records.open(row.id);
+    await engine.start(runOf(record.row), row.id);
+    return record.view();
+  };
+  const viewOf = (row: JobRow) => records.running(row.id)?.view() ?? viewOfJob(row);
+
+  return {
+    async preflight(order, signal) {
+      const { checks, totalBytes } = await preflightCopy(context, order, signal);
+      return { checks, totalBytes };
+    },
+    async start(order, account) {
+      const ends = await resolveEndpoints(objects, order);
+      const id = randomUUID();
+      await insertJob(database, owner, {
+        id,
+        kind: 'copy',
+        account,
+        title: `Copy ${ends.source.kind} "${ends.source.name}" to ${order.destination}`,
+        request: order,
+        clouds: [...new Set([ends.sourceCloud, ends.destinationCloud])],
+        marker: randomBytes(8).toString('hex'),
+        epoch: await raiseEpoch(database),
+        steps: copySteps(order),
+      });
+      const record = await records.open(id);
+      await engine.start(runOf(record.row), id);
+      return record.view();
+    },
+    list: async (states, limit) => (await readJobs(database, states, limit)).map(viewOf),
+    get: async (job) => viewOf(await find(job)),
+    log: async (job, after) => readLines(database, (await find(job)).id, after),
+    async ledger(job) {
+      const names = new Map(context.clouds.list().map(({ id, name }) => [id, name]));
+      const entries = await readLedger(database, (await find(job)).id);
+      return entries.map((entry) => ({ ...entry, cloud: names.get(entry.cloud) ?? entry.cloud }));
+    },
+    async cancel(job) {
+      const row = await find(job);
+      if (ENDED.includes(row.state)) throw new Fault('job.state', `job ${row.number} has ended as ${row.state}`);
+      if (row.state === 'paused') return again(row, CANCELLING);
+      const record = await records.open(row.id);
+      await record.cancel();
+      return record.view();
+    },
+    async pause(job) {
+      const row = await find(job);
+      const { steps, state } = records.running(row.id)?.row ?? row;
+      if (state !== 'queued' && steps.some((step) => step.name === 'transfer' && step.state === 'done')) {
+        throw new Fault('job.state', `job ${row.number} has moved everything already: it ends in a moment`);
+      }
+      const record = await records.open(row.id);
+      await record.pause();
+      return record.view();
+    },
+    async resume(job) {
+      const row = await find(job);
+      if (row.state !== 'paused') {
+        throw new Fault('job.state', `job ${row.number} is ${row.state}: only a paused job is resumed`);
+      }
+      return again(row, { state: 'queued', pause_wanted: false, resumed: true, steps: copySteps(row.request) });
+    },
+    async prioritize(job, priority) {
+      const row = await find(job);
+      if (ENDED.includes(row.state)) throw new Fault('job.state', `job ${row.number} has ended as ${row.state}`);
+      const record = await records.open(row.id);
+      await record.prioritize(priority);
+      return record.view();
+    },
+    async retry(job) {
+      const row = await find(job);
+      if (row.state !== 'failed' && row.state !== 'cancelled') {
+        throw new Fault('job.state', `job ${row.number} is ${row.state}: only failed and cancelled jobs are retried`);
+      }
+      if (row.result !== null) {
+        throw new Fault('job.state', `job ${row.number} has made its copy already: ${row.result.object.path}`, {
+          remedy: 'Power it on, or start a new copy.',
+        });
+      }
+      return again(row, {
+        state: 'queued',
+        cancel_wanted: false,
+        pause_wanted: false,
+        resumed: false,
+        steps: copySteps(row.request),
+        checks: [],
+        progress: null,
+        failure: null,
+        ended_at: null,
+      });
+    },
+    close: () => engine.close(),
+  };
+}

@@ -1,0 +1,16 @@
+import { Fault } from '../../model/fault.ts';
+import type { Database } from '../store/database.ts';
+
+/** Fault `object.in-use` while a job that has not ended works with the cloud. */
+export async function refuseWhileUsed({ query }: Database, cloud: string, name: string): Promise<void> {
+  const rows = await query<{ number: string }>(
+    `SELECT number FROM jobs WHERE $1 = ANY(clouds) AND state NOT IN ('succeeded', 'failed', 'cancelled') ORDER BY number`,
+    [cloud],
+  );
+  if (rows.length === 0) return;
+  const numbers = rows.map(({ number }) => number);
+  throw new Fault('object.in-use', `${name} is used by job ${numbers.join(', ')}`, {
+    remedy: 'Wait for the job, or cancel it.',
+    details: { jobs: numbers },
+  });
+}

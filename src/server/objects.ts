@@ -1,0 +1,69 @@
+import { Fault } from '../model/fault.ts';
+import { escapeName, joinPath, parseCloudPath } from '../model/path.ts';
+import type { ObjectView } from '../protocol/api.ts';
+import type { Clouds } from './clouds.ts';
+import type { Database } from './store/database.ts';
+import { childrenOf, objectById, objectsAt, objectsOfKinds, type StoredObject } from './store/objects.ts';
+
+export interface Objects {
+  /** What `GET /objects` answers. */
+  list(query: { cloud: string; parent?: string; path?: string; kinds?: string }): Promise<ObjectView[]>;
+  /** All objects that `<cloud>/<path>` or `<cloud>/id:…` names, and the cloud's id. Fault: `object.missing` (cloud). */
+  find(text: string): Promise<{ cloud: string; names: string[]; objects: StoredObject[] }>;
+  get(cloud: string, id: string): Promise<StoredObject>;
+  ofKinds(cloud: string, kinds: string[]): Promise<StoredObject[]>;
+  at(cloud: string, names: string[]): Promise<StoredObject[]>;
+}
+
+export function createObjects(database: Database, clouds: Pick<Clouds, 'get'>): Objects {
+  const get = async (cloud: string, id: string) => {
+    const object = await objectById(database, cloud, id);
+    if (object === null) throw new Fault('object.missing', `${clouds.get(cloud).name} holds no object ${id}`);
+    return object;
+  };
+  return {
+    get,
+    ofKinds: (cloud, kinds) => objectsOfKinds(database, cloud, kinds),
+    at: (cloud, names) => objectsAt(database, cloud, names),
+    async list({ cloud, parent, path, kinds }) {
+      const { id } = clouds.get(cloud);
+      const wanted = kinds === undefined ? null : kinds.split(',').map((kind) => kind.trim());
+      const view = (object: StoredObject): ObjectView => viewOf(id, object);
+      if (parent !== undefined) {
+        return (await childrenOf(database, id, parent === 'root' ? null : parent, wanted)).map(view);
+      }
+      if (path !== undefined) {
+        const text = `${escapeName(cloud)}/${path.replace(/^\//, '')}`;
+        const parsed = parseCloudPath(text);
+        const found =
+          parsed.id === undefined ? await objectsAt(database, id, parsed.names) : [await get(id, parsed.id)];
+        return found.filter(({ kind }) => wanted === null || wanted.includes(kind)).map(view);
+      }
+      if (wanted !== null) return (await objectsOfKinds(database, id, wanted)).map(view);
+      return (await childrenOf(database, id, null, null)).map(view);
+    },
+    async find(text) {
+      const parsed = parseCloudPath(text);
+      const { id } = clouds.get(parsed.cloud);
+      const objects =
+        parsed.id === undefined ? await objectsAt(database, id, parsed.names) : [await get(id, parsed.id)];
+      return { cloud: id, names: parsed.names, objects };
+    },
+  };
+}
+
+function viewOf(cloud: string, { names, ...object }: StoredObject): ObjectView {
+  return { ...object, cloud, path: joinPath(names) };
+}
+
+/** The one object that is meant. Faults: `object.missing`, `object.ambiguous` with the ids. */
+export function onlyOne(objects: StoredObject[], text: string): StoredObject {
+  const [first, second] = objects;
+  if (first === undefined) throw new Fault('object.missing', `nothing is at "${text}"`);
+  if (second === undefined) return first;
+  const lines = objects.map(({ id, kind, name }) => `${id} (${kind} ${name})`);
+  throw new Fault('object.ambiguous', `"${text}" fits ${objects.length} objects: ${lines.join(', ')}`, {
+    remedy: 'Name one by its id: <cloud>/id:<id>.',
+    details: { ids: objects.map(({ id }) => id) },
+  });
+}

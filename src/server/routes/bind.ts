@@ -1,0 +1,105 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { Fault } from '../../model/fault.ts';
+import {
+  API_PREFIX,
+  type ApiOperationName,
+  type ApiOperations,
+  apiOperations,
+  ProblemSchema,
+} from '../../protocol/api.ts';
+import type { Auth } from '../auth.ts';
+import { setSessionCookie, tokenOf } from '../http/session.ts';
+
+type ParameterName<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
+  ? Name | ParameterName<`/${Rest}`>
+  : Path extends `${string}:${infer Name}`
+    ? Name
+    : never;
+
+type Part<Name extends ApiOperationName, Key extends 'body' | 'query'> = ApiOperations[Name] extends {
+  [K in Key]: infer Schema extends z.ZodType;
+}
+  ? z.output<Schema>
+  : undefined;
+
+/** One request as a handler sees it: parsed, signed in. */
+export interface Call<Name extends ApiOperationName> {
+  parameters: Record<ParameterName<ApiOperations[Name]['path']>, string>;
+  body: Part<Name, 'body'>;
+  query: Part<Name, 'query'>;
+  /** Name of the account; empty where the operation is open. */
+  user: string;
+  /** The session's token; empty where the operation is open. */
+  token: string;
+  /** Address under which the client reached the server, `host:port`. */
+  host: string;
+  /** Aborted when the client goes away. */
+  signal: AbortSignal;
+  setSession(session: { token: string; expires: string } | null): void;
+}
+
+export type Handler<Name extends ApiOperationName> = (
+  call: Call<Name>,
+) => Promise<z.input<ApiOperations[Name]['answer']>>;
+export type Handlers = { [Name in ApiOperationName]: Handler<Name> };
+
+/** Makes a route of every row of `apiOperations`. */
+export function bindRoutes(app: FastifyInstance, handlers: Handlers, auth: Auth): void {
+  for (const [name, operation] of Object.entries(apiOperations)) {
+    const handler = handlers[name as ApiOperationName] as unknown as (call: unknown) => Promise<unknown>;
+    const open = 'open' in operation;
+    app.route({
+      method: operation.method,
+      url: `${API_PREFIX}${operation.path}`,
+      schema: {
+        operationId: name,
+        summary: operation.summary,
+        ...('body' in operation ? { body: operation.body } : {}),
+        ...('query' in operation ? { querystring: operation.query } : {}),
+        ...(operation.path.includes(':') ? { params: parametersOf(operation.path) } : {}),
+        ...(open ? { security: [] } : {}),
+        response: { 200: operation.answer, default: ProblemSchema },
+      },
+      onRequest: async (request) => {
+        if (open) return;
+        const token = tokenOf(request);
+        request.setDecorator<Signed>('signed', { token, user: await auth.check(token) });
+      },
+      handler: async (request, reply) => handler(callOf(request, reply)),
+    });
+  }
+}
+
+interface Signed {
+  token: string;
+  user: string;
+}
+
+/** Declares what `bindRoutes` puts on a request; once per app. */
+export function decorateRequests(app: FastifyInstance): void {
+  app.decorateRequest('signed', null);
+}
+
+function callOf(request: FastifyRequest, reply: FastifyReply) {
+  const gone = new AbortController();
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableEnded) gone.abort(new Fault('server.unavailable', 'the client went away'));
+  });
+  const signed = request.getDecorator<Signed | null>('signed');
+  return {
+    parameters: request.params,
+    body: request.body,
+    query: request.query,
+    user: signed?.user ?? '',
+    token: signed?.token ?? '',
+    host: request.host,
+    signal: gone.signal,
+    setSession: (session: { token: string; expires: string } | null) => setSessionCookie(reply, session),
+  };
+}
+
+function parametersOf(path: string): z.ZodType {
+  const names = [...path.matchAll(/:(\w+)/g)].map(([, name]) => name ?? '');
+  return z.object(Object.fromEntries(names.map((name) => [name, z.string()])));
+}

@@ -1,0 +1,171 @@
+import { X509Certificate } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdir } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
+import { hostname } from 'node:os';
+import { writeAddress } from '../base/address.ts';
+import { loadIdentity } from '../base/identity.ts';
+import type { Log } from '../base/log.ts';
+import { Relay } from '../base/relay.ts';
+import { STALL_SECONDS } from '../base/silence.ts';
+import { plainHex } from '../base/tls.ts';
+import { Fault } from '../model/fault.ts';
+import type { Way } from '../model/proxy.ts';
+import { createAuth } from './auth.ts';
+import { openClouds } from './clouds.ts';
+import { createEvents } from './events.ts';
+import { lockFolder } from './folder-lock.ts';
+import { createApp } from './http/app.ts';
+import { createPort } from './http/port.ts';
+import { openJobs } from './jobs/jobs.ts';
+import { createRecords } from './jobs/record.ts';
+import { createJoining } from './join.ts';
+import { createLimits, openLimitBook } from './limits.ts';
+import { acceptLink } from './link/accept.ts';
+import { openNodes } from './nodes.ts';
+import { createObjects } from './objects.ts';
+import { createPaths } from './reach/paths.ts';
+import { relayDoor } from './reach/relay-door.ts';
+import { accountRoutes } from './routes/account.ts';
+import { cloudRoutes } from './routes/clouds.ts';
+import { jobRoutes } from './routes/jobs.ts';
+import { nodeRoutes } from './routes/nodes.ts';
+import { objectRoutes } from './routes/objects.ts';
+import { readingRoutes } from './routes/readings.ts';
+import { storageRoutes } from './routes/storage.ts';
+import { keepStorageKeys } from './storage-keys.ts';
+import { openDatabase } from './store/database.ts';
+import { loadOwner } from './store/settings.ts';
+import { openVault } from './vault.ts';
+
+export interface ServerOptions {
+  /** Keys, certificates and the embedded database. Made if it is not there. */
+  folder: string;
+  /** Port 0 takes a free one. */
+  listen: { host: string; port: number };
+  /** A PostgreSQL of one's own instead of the embedded one. */
+  databaseUrl?: string;
+  /** Whether nodes that cannot dial each other may meet on this port. Default true. */
+  relay?: boolean;
+  /** Proxies on the way to nodes that this server dials. */
+  way?: Way;
+  /** The built pages. */
+  uiFolder?: string;
+  /** Silence after which the link to a node is given up. Default 30. */
+  stallSeconds?: number;
+  log: Log;
+}
+
+export interface RunningServer {
+  /** `https://host:port` */
+  url: string;
+  /** SHA-256 of the UI's certificate, hex: what a person compares. */
+  fingerprint: string;
+  /** Of the identity: what join tokens carry. */
+  pin: string;
+  /** Of the account `admin`, at the very first start only; it is kept nowhere. */
+  firstPassword?: string;
+  /** Leaves running jobs as they are: they go on at the next start. Idempotent. */
+  close(): Promise<void>;
+}
+
+/**
+ * Starts the coordinator: database, jobs, links to nodes, then the port. Resolves when it answers. Faults:
+ * `server.unavailable` (database, folder in use, port), `vault.locked`. One server per process.
+ */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { folder, listen, databaseUrl, uiFolder, log, stallSeconds = STALL_SECONDS } = options;
+  await using stack = new AsyncDisposableStack();
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  stack.defer(await lockFolder(folder));
+  const names = ['localhost', '127.0.0.1', '::1', hostname()];
+  const identity = await loadIdentity(folder, 'identity', 'cloudspan server');
+  const ui = await loadIdentity(folder, 'ui', hostname(), [...new Set(names)]);
+  const vault = await openVault(folder);
+  const database = await openDatabase(folder, databaseUrl, log);
+  stack.defer(() => database.close());
+  const owner = await loadOwner(database);
+  const events = createEvents();
+  const auth = createAuth(database);
+  const firstPassword = await auth.firstPassword();
+
+  const book = await openLimitBook(database, owner);
+  const nodes = await openNodes(database, identity, events, book, log, stallSeconds, options.way);
+  stack.defer(() => nodes.close());
+  const clouds = await openClouds({ database, nodes, vault, events, owner, log });
+  stack.defer(() => clouds.close());
+  const objects = createObjects(database, clouds);
+  const closing = new AbortController();
+  const storageKeys = keepStorageKeys({ database, nodes, vault, owner, closing: closing.signal, log });
+  const paths = createPaths({ nodes, identity, owner, relay: options.relay !== false });
+  const limits = createLimits(book, nodes, closing.signal, log);
+  const records = createRecords(database, events);
+  const jobs = await openJobs({
+    ...{ database, nodes, clouds, objects, records, paths, identity, owner, log },
+    closing: closing.signal,
+  });
+  stack.defer(() => jobs.close());
+  stack.defer(() => closing.abort(new Fault('server.unavailable', 'the server is closing')));
+
+  const port = createPort(identity, ui);
+  const joining = createJoining(database, nodes, identity, owner);
+  const handlers = {
+    ...accountRoutes(auth, database),
+    ...storageRoutes(nodes, storageKeys, database),
+    ...nodeRoutes({ nodes, paths, clouds, joining, limits, database }),
+    ...cloudRoutes(clouds, nodes, database),
+    ...objectRoutes(clouds, objects, database),
+    ...readingRoutes(clouds, database, owner),
+    ...jobRoutes(jobs, database),
+  };
+  const app = await createApp({ server: port.server, auth, events, joining, handlers, uiFolder, log });
+  stack.defer(async () => {
+    await port.close();
+    await app.close();
+  });
+  port.server.on('upgrade', acceptLink(nodes, log));
+  const relay = new Relay();
+  nodes.onForgotten((pin) => relay.drop(pin));
+  if (options.relay !== false) port.server.on('connect', relayDoor({ relay, identity, byPin: nodes.byPin, log }));
+  await listening(port.server, listen);
+
+  const running = stack.move();
+  let closed: Promise<void> | null = null;
+  const { port: number } = port.server.address() as AddressInfo;
+  const url = `https://${writeAddress({ host: shownHost(listen.host), port: number })}`;
+  log.info({ url, pin: identity.pin }, 'server ready');
+  return {
+    url,
+    fingerprint: plainHex(new X509Certificate(ui.certificate).fingerprint256),
+    pin: identity.pin,
+    ...(firstPassword === undefined ? {} : { firstPassword }),
+    close: () => {
+      closed ??= running.disposeAsync();
+      return closed;
+    },
+  };
+}
+
+async function listening(
+  server: NodeJS.EventEmitter & { listen(port: number, host: string): unknown },
+  listen: ServerOptions['listen'],
+) {
+  server.listen(listen.port, listen.host);
+  try {
+    await once(server, 'listening');
+  } catch (error) {
+    throw new Fault(
+      'server.unavailable',
+      `the server cannot listen on ${writeAddress(listen)}: ${(error as Error).message}`,
+      {
+        cause: error,
+        remedy: 'Choose another address or port, or end what listens there.',
+      },
+    );
+  }
+}
+
+/** What people can type: an address that means "all of them" is shown as this machine's name. */
+function shownHost(host: string): string {
+  return host === '0.0.0.0' || host === '::' ? hostname() : host;
+}

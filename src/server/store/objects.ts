@@ -1,0 +1,99 @@
+import type { InventoryEvent, InventoryObject } from '../../model/inventory.ts';
+import type { Database, Query } from './database.ts';
+
+const BATCH = 2_000;
+/** No cloud nests deeper; it bounds a walk through parents that point in a circle. */
+const DEEPEST = 64;
+
+export interface StoredObject extends InventoryObject {
+  /** Names from the root down to the object. */
+  names: string[];
+}
+
+/** Brings the cache up to date with one event; all of it or nothing. */
+export async function applyInventory(database: Database, owner: string, cloud: string, event: InventoryEvent) {
+  if (event.type === 'gone') {
+    await database.query('DELETE FROM objects WHERE cloud = $1 AND id = ANY($2)', [cloud, event.ids]);
+    return;
+  }
+  await database.transaction(async (query) => {
+    if (event.type === 'snapshot') await query('DELETE FROM objects WHERE cloud = $1', [cloud]);
+    for (let from = 0; from < event.objects.length; from += BATCH) {
+      await upsert(query, owner, cloud, event.objects.slice(from, from + BATCH));
+    }
+  });
+}
+
+async function upsert(query: Query, owner: string, cloud: string, objects: InventoryObject[]): Promise<void> {
+  const last = [...new Map(objects.map((object) => [object.id, object])).values()];
+  await query(
+    `INSERT INTO objects (cloud, owner, id, kind, name, parent, data)
+     SELECT $1, $2, o.id, o.kind, o.name, o.parent, o.data
+     FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[]) AS o (id, kind, name, parent, data)
+     ON CONFLICT (cloud, id) DO UPDATE
+     SET kind = excluded.kind, name = excluded.name, parent = excluded.parent, data = excluded.data`,
+    [
+      cloud,
+      owner,
+      last.map(({ id }) => id),
+      last.map(({ kind }) => kind),
+      last.map(({ name }) => name),
+      last.map(({ parent }) => parent),
+      last.map((object) => JSON.stringify(object)),
+    ],
+  );
+}
+
+export async function countObjects({ query }: Database, cloud: string): Promise<number> {
+  const [row] = await query<{ count: string }>('SELECT count(*) AS count FROM objects WHERE cloud = $1', [cloud]);
+  return Number(row?.count ?? 0);
+}
+
+export async function objectById(database: Database, cloud: string, id: string): Promise<StoredObject | null> {
+  return (await withNames(database, cloud, 'cloud = $1 AND id = $2', [id]))[0] ?? null;
+}
+
+/** Children of an object, or of the root (null): those without a parent, or whose parent is not shown to the account. */
+export async function childrenOf(database: Database, cloud: string, parent: string | null, kinds: string[] | null) {
+  const where =
+    parent === null
+      ? `cloud = $1 AND $2::text IS NULL AND (parent IS NULL OR NOT EXISTS
+           (SELECT FROM objects up WHERE up.cloud = $1 AND up.id = objects.parent))`
+      : 'cloud = $1 AND parent = $2';
+  return withNames(database, cloud, `${where} AND ($3::text[] IS NULL OR kind = ANY($3))`, [parent, kinds]);
+}
+
+export async function objectsOfKinds(database: Database, cloud: string, kinds: string[]): Promise<StoredObject[]> {
+  return withNames(database, cloud, 'cloud = $1 AND kind = ANY($2)', [kinds]);
+}
+
+/** All objects that the names fit, from the root downwards. */
+export async function objectsAt(database: Database, cloud: string, names: string[]): Promise<StoredObject[]> {
+  const [first, ...rest] = names;
+  if (first === undefined) return [];
+  let found = (await childrenOf(database, cloud, null, null)).filter(({ name }) => name === first);
+  for (const name of rest) {
+    if (found.length === 0) return [];
+    found = await withNames(database, cloud, 'cloud = $1 AND parent = ANY($2) AND name = $3', [
+      found.map(({ id }) => id),
+      name,
+    ]);
+  }
+  return found;
+}
+
+async function withNames(database: Database, cloud: string, where: string, values: unknown[]): Promise<StoredObject[]> {
+  const rows = await database.query<{ data: InventoryObject; names: string[] }>(
+    `WITH RECURSIVE found AS (SELECT id, name, parent, data FROM objects WHERE ${where}),
+     up AS (
+       SELECT id AS start, parent, name, 0 AS depth FROM found
+       UNION ALL
+       SELECT up.start, o.parent, o.name, up.depth + 1 FROM up JOIN objects o ON o.cloud = $1 AND o.id = up.parent
+       WHERE up.depth < ${DEEPEST})
+     SELECT f.data, p.names FROM found f
+     JOIN (SELECT start, array_agg(name ORDER BY depth DESC) AS names FROM up GROUP BY start) p ON p.start = f.id
+     ORDER BY f.name, f.id`,
+    [cloud, ...values],
+  );
+  return rows.map(({ data, names }) => ({ ...data, names }));
+}

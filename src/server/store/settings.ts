@@ -1,0 +1,23 @@
+import { randomUUID } from 'node:crypto';
+import type { Database } from './database.ts';
+
+/** The id of this installation: the owner of every row and journal. Made at the first start. */
+export async function loadOwner({ query }: Database): Promise<string> {
+  await query(`INSERT INTO settings VALUES ('owner', $1) ON CONFLICT DO NOTHING`, [randomUUID()]);
+  const [row] = await query<{ value: string }>(`SELECT value FROM settings WHERE name = 'owner'`);
+  return row?.value ?? '';
+}
+
+/** The next epoch: one higher at every start of a server and every attempt of a job, so that nodes refuse the older. */
+export async function raiseEpoch({ query }: Pick<Database, 'query'>): Promise<number> {
+  const [row] = await query<{ value: string }>(
+    `INSERT INTO settings VALUES ('epoch', '1')
+     ON CONFLICT (name) DO UPDATE SET value = (settings.value::integer + 1)::text RETURNING value`,
+  );
+  return Number(row?.value);
+}
+
+/** Writes down who did what; rows are never changed. */
+export async function audit({ query }: Pick<Database, 'query'>, account: string, action: string, subject: string) {
+  await query('INSERT INTO audit (account, action, subject) VALUES ($1, $2, $3)', [account, action, subject]);
+}

@@ -1,0 +1,76 @@
+import type { ConnectSettings, Driver } from '../../../src/drivers/driver.ts';
+import type { InventoryObject } from '../../../src/model/inventory.ts';
+
+/** A machine, vApp or template of the world whose bytes are known without asking the driver. */
+export interface KnownSource {
+  id: string;
+  name: string;
+  /** In the order of the description. */
+  disks: { capacityBytes: number; root: string }[];
+}
+
+/**
+ * What a kind of cloud has not, so that no promise about it can be tested: accounts and sessions, a network to be
+ * reached over, machines that run, networks to attach to, licenses that it takes acceptance of.
+ */
+export type Lack = 'accounts' | 'network-access' | 'running-machines' | 'networks' | 'licenses';
+
+/**
+ * A cloud to try a driver on, and the hands that reach into it behind the driver's back. One world serves one whole
+ * suite; nothing in it is used by anybody else.
+ */
+export interface World {
+  driver: Driver;
+  /** With which `connect` succeeds. */
+  settings: ConnectSettings;
+  /** The same address and user with another password. */
+  wrongPassword: ConnectSettings['options'];
+  /** An option set that leads to a port on which nobody listens. */
+  unreachable: ConnectSettings['options'];
+
+  vm: KnownSource;
+  vapp: KnownSource;
+  template: KnownSource;
+  /** Id of a machine that is powered on and may be switched. */
+  running: string;
+  /** Id of a folder, pool, VDC … for machines, and of one for templates. */
+  machines: string;
+  templates: string;
+  /** A network to which adapters can be mapped. */
+  network: { id: string; name: string };
+  /** A name with spaces, slash, percent sign and letters that are not ASCII, as far as this cloud takes them. */
+  oddName: string;
+  /** Whether this cloud tells checksums of what it stored. */
+  givesChecksums: boolean;
+  /** Fields of a machine that a round trip through this cloud does not keep, said in its page of the docs. */
+  lost: readonly string[];
+  /** Choices of placement with which packages are put there; none when left out. */
+  placement?: Record<string, string>;
+  /** Nothing when left out. */
+  lacks?: readonly Lack[];
+
+  /** Logins that the cloud has seen, refused ones too. */
+  logins(): number | Promise<number>;
+  /** Leases, download areas and uploads that are open now. */
+  openTransfers(): number | Promise<number>;
+  /** Changes an object behind the driver's back. `seen` tells whether an event's object shows the change. */
+  change(): Promise<{ id: string; seen(object: InventoryObject): boolean }>;
+  /** Removes an object behind the driver's back; resolves with its id. */
+  remove(): Promise<string>;
+  /** Forgets every session. */
+  expireSessions(): Promise<void>;
+  /** Answers the next call with 503 and `Retry-After: <seconds>`. */
+  answerBusy(seconds: number): Promise<void>;
+  /** Cuts the connection of the next upload of disk bytes after that many bytes. */
+  cutUpload(afterBytes: number): Promise<void>;
+  /** Cuts the connection of the next download of disk bytes after that many bytes. */
+  cutDownload(afterBytes: number): Promise<void>;
+  /** Takes every trace of Cloudspan's marker off an object, as a person might. */
+  stripMarker(id: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Whether one of these is not there to be tested. */
+export function lacks(world: World, ...what: Lack[]): boolean {
+  return what.some((one) => world.lacks?.includes(one) === true);
+}
