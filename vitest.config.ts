@@ -1,4 +1,5 @@
 import { defineConfig } from 'vitest/config';
+import { SecondTry } from './test/second-try.ts';
 
 /** Suites that need more than npm live in their own folders and have their own scripts. */
 const needMore = [
@@ -20,5 +21,6 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 2,
     passWithNoTests: false,
+    reporters: ['default', new SecondTry()],
   },
 });
