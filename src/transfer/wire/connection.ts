@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { readAll } from '../../base/reads.ts';
 import { chunkPassed } from '../../base/young-garbage.ts';
 import { Fault } from '../../model/fault.ts';
 import { encodeFrame, FrameReader, type FrameSink, type FrameType } from './wire.ts';
@@ -42,13 +43,13 @@ export class Connection {
     }, stall / 6);
     this.#timer.unref();
     if (socket.destroyed) queueMicrotask(() => this.close(lost('it was closed already')));
-    socket.on('data', (chunk: Buffer) => this.#heard(chunk));
     socket.on('error', (error: Error) => this.close(lost(error.message)));
     socket.on('end', () => this.close(lost('the other side ended it')));
     socket.on('close', () => {
       this.close(lost('it was closed'));
       for (const gone of [...this.#leaving]) gone();
     });
+    readAll(socket, (buffer, bytes) => this.#heard(buffer, bytes));
   }
 
   get open(): boolean {
@@ -93,13 +94,13 @@ export class Connection {
     this.#options.closed(reason);
   }
 
-  #heard(chunk: Buffer): void {
+  #heard(buffer: Buffer, bytes: number): void {
     if (!this.open) return;
     this.#heardAt = performance.now();
-    chunkPassed(chunk.length);
-    this.heardBytes += chunk.length;
+    chunkPassed(bytes);
+    this.heardBytes += bytes;
     try {
-      this.#reader.push(chunk);
+      this.#reader.push(buffer, bytes);
     } catch (error) {
       this.close(Fault.from(error, 'block connection'));
     }

@@ -288,20 +288,21 @@ export class FrameReader {
     return this.#block === null ? null : { head: this.#block, bytes: this.#filled };
   }
 
-  push(chunk: Buffer): void {
+  /** Nothing of the chunk is kept. */
+  push(chunk: Buffer, bytes = chunk.length): void {
     let at = 0;
-    while (at < chunk.length) {
+    while (at < bytes) {
       if (this.#body === null) {
         const type = this.#type;
         const wanted = HEAD_BYTES + (type === 'block' || type === 'part' ? headBytes(type) : 0);
-        const taken = Math.min(wanted - this.#headBytes, chunk.length - at);
+        const taken = Math.min(wanted - this.#headBytes, bytes - at);
         chunk.copy(this.#head, this.#headBytes, at, at + taken);
         this.#headBytes += taken;
         at += taken;
         if (this.#headBytes === HEAD_BYTES) this.#begin();
         else if (this.#headBytes === wanted) this.#beginBlock();
       } else {
-        const taken = Math.min(this.#body.length - this.#filled, chunk.length - at);
+        const taken = Math.min(this.#body.length - this.#filled, bytes - at);
         chunk.copy(this.#body, this.#filled, at, at + taken);
         this.#filled += taken;
         at += taken;
