@@ -61,10 +61,10 @@ async function readToEnd(socket: Duplex) {
 
 describe('reading all of a socket', () => {
   test.each([
-    ['accepted', () => [accepted, dialled]],
-    ['dialled', () => [dialled, accepted]],
-  ] as const)('that was %s: everything comes, through one buffer, and the end is told', async (_what, sockets) => {
-    const [reading, writing] = sockets();
+    ['accepted', () => ({ reading: accepted, writing: dialled })],
+    ['dialled', () => ({ reading: dialled, writing: accepted })],
+  ])('that was %s: everything comes, through one buffer, and the end is told', async (_what, sockets) => {
+    const { reading, writing } = sockets();
     const content = randomBytes(BYTES);
     writing.end(content);
     expect(await readToEnd(reading)).toEqual({ digest: sum(content), buffers: 1 });
