@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { plainHex } from '../base/tls.ts';
 import { Fault } from '../model/fault.ts';
 import type { Trust } from '../model/option.ts';
-import type { CloudView } from '../protocol/api.ts';
+import type { CloudView } from '../protocol/api/clouds.ts';
 import type { Client } from '../protocol/client.ts';
 import { readNamedFile } from './files.ts';
 import { optionValues, parseUnknown, refuseFlagAsArgument } from './flags.ts';

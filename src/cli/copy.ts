@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { Fault } from '../model/fault.ts';
 import { parseCloudPath } from '../model/path.ts';
-import type { CopyRequest, JobView } from '../protocol/api.ts';
+import type { CopyRequest, JobView } from '../protocol/api/jobs.ts';
 import type { Client } from '../protocol/client.ts';
 import { parseUnknown, readPriority, refuseFlagAsArgument } from './flags.ts';
 import { findObject } from './objects.ts';

@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { Fault } from '../model/fault.ts';
 import type { Limit } from '../model/limit.ts';
 import { readRate, readWindow, writeLimit } from '../model/limit-text.ts';
-import type { NodeView } from '../protocol/api.ts';
+import type { NodeView } from '../protocol/api/nodes.ts';
 import { findNode } from './nodes.ts';
 import { printJson, printLine } from './output.ts';
 import { connectLast } from './session.ts';

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { Fault } from '../model/fault.ts';
 import { writeLimit } from '../model/limit-text.ts';
-import type { NodeView } from '../protocol/api.ts';
+import type { NodeView } from '../protocol/api/nodes.ts';
 import type { Client } from '../protocol/client.ts';
 import { drawCheck } from './nodes-drawing.ts';
 import { printJson, printLine, printTable } from './output.ts';

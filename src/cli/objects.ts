@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { Fault } from '../model/fault.ts';
 import { escapeName, joinPath, parseCloudPath } from '../model/path.ts';
-import type { ObjectView } from '../protocol/api.ts';
+import type { ObjectView } from '../protocol/api/objects.ts';
 import type { Client } from '../protocol/client.ts';
 import { findCloud } from './clouds.ts';
 import { bytesText, printJson, printLine, printTable } from './output.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { JobView } from '../protocol/api.ts';
+import type { JobView } from '../protocol/api/jobs.ts';
 import type { Client } from '../protocol/client.ts';
 import { bytesText, printable, printJson, secondsText } from './output.ts';
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { faultsOfReceipt } from '../base/receipts.ts';
 import { Fault } from '../model/fault.ts';
 import type { Receipt } from '../model/receipt.ts';
-import type { NodeView } from '../protocol/api.ts';
+import type { NodeView } from '../protocol/api/nodes.ts';
 import type { Client } from '../protocol/client.ts';
 import { ReceiptSchema } from '../protocol/nouns.ts';
 import type { ReadingView } from '../protocol/readings.ts';

@@ -44,8 +44,8 @@ export function blockLength(kind: MapKind, lengthBytes: number, index: number): 
   return kind === 'disk' ? BLOCK_BYTES : Math.min(BLOCK_BYTES, lengthBytes - index * BLOCK_BYTES);
 }
 
-/** Entries of one page: 1 GiB of a disk. */
-const PAGE_ENTRIES = 1024;
+/** Entries of one page: 128 MiB of a disk. Small, so that data spread over a large disk costs little. */
+const PAGE_ENTRIES = 128;
 const PAGE_BYTES = PAGE_ENTRIES * ENTRY_BYTES;
 const ZERO_PAGE = Buffer.alloc(PAGE_BYTES);
 

@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { delay } from '../base/backoff.ts';
 import type { Log } from '../base/log.ts';
 import { Fault } from '../model/fault.ts';
-import type { AddCloudSchema, CloudView } from '../protocol/api.ts';
+import type { AddCloudSchema, CloudView } from '../protocol/api/clouds.ts';
 import { sessionRequest, splitOptions } from './cloud-session.ts';
 import type { Events } from './events.ts';
 import type { NodeClient } from './link/node-client.ts';

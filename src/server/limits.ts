@@ -1,7 +1,7 @@
 import type { Log } from '../base/log.ts';
 import { Fault } from '../model/fault.ts';
 import type { Limit, NodeLimits } from '../model/limit.ts';
-import type { NodeView } from '../protocol/api.ts';
+import type { NodeView } from '../protocol/api/nodes.ts';
 import { insist } from './jobs/insist.ts';
 import type { Nodes } from './nodes.ts';
 import type { Database } from './store/database.ts';

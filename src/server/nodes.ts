@@ -5,7 +5,7 @@ import type { Log } from '../base/log.ts';
 import { publicKeyOf } from '../base/sealed-key.ts';
 import { Fault } from '../model/fault.ts';
 import type { Way } from '../model/proxy.ts';
-import type { NodeView } from '../protocol/api.ts';
+import type { NodeView } from '../protocol/api/nodes.ts';
 import type { Events } from './events.ts';
 import type { LimitBook } from './limits.ts';
 import { dialLink } from './link/dial.ts';

@@ -1,6 +1,6 @@
 import { Fault } from '../model/fault.ts';
 import { escapeName, joinPath, parseCloudPath } from '../model/path.ts';
-import type { ObjectView } from '../protocol/api.ts';
+import type { ObjectView } from '../protocol/api/objects.ts';
 import type { Clouds } from './clouds.ts';
 import type { Database } from './store/database.ts';
 import { childrenOf, objectById, objectsAt, objectsOfKinds, type StoredObject } from './store/objects.ts';

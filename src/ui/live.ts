@@ -1,6 +1,6 @@
 import { type QueryClient, useQueryClient } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import type { JobView } from '../protocol/api.ts';
+import type { JobView } from '../protocol/api/jobs.ts';
 import { listen } from './server.ts';
 
 /** A short break is nobody's business. */

@@ -3,7 +3,7 @@ import { createLog } from '../../src/base/log.ts';
 import type { InventoryObject } from '../../src/model/inventory.ts';
 import { drivers } from '../../src/node/drivers.ts';
 import { readRoots } from '../../src/node/roots.ts';
-import type { JobView } from '../../src/protocol/api.ts';
+import type { JobView } from '../../src/protocol/api/jobs.ts';
 import type { Installation } from '../journeys/installation.ts';
 import type { LabName } from './points.ts';
 

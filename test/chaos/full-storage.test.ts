@@ -2,7 +2,7 @@ import { stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import type { JobView } from '../../src/protocol/api.ts';
+import type { JobView } from '../../src/protocol/api/jobs.ts';
 import { Installation, type PartName } from '../journeys/installation.ts';
 import { expectLedgerSettled, expectNothingLeft, inventoryOf, rootsOf } from './aftermath.ts';
 import { canMount, mountSmallDisk, type SmallDisk } from './disk.ts';

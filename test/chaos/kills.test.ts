@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { JobView } from '../../src/protocol/api.ts';
+import type { JobView } from '../../src/protocol/api/jobs.ts';
 import { Installation } from '../journeys/installation.ts';
 import { expectLedgerSettled, expectNothingLeft, inventoryOf, rootsOf, storyOf } from './aftermath.ts';
 import { createDraw } from './draw.ts';

@@ -1,6 +1,6 @@
 import { appendFile } from 'node:fs/promises';
 import { afterAll, afterEach, describe, expect, it } from 'vitest';
-import type { JobView } from '../../src/protocol/api.ts';
+import type { JobView } from '../../src/protocol/api/jobs.ts';
 import { expectLedgerSettled, expectNothingLeft, inventoryOf, storyOf } from './aftermath.ts';
 import { fakeTime } from './clock.ts';
 import { type Course, courseText, drawCourse, isRelayed, RUNS_PER_SITE } from './course.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { JobView } from '../../src/protocol/api.ts';
+import type { JobView } from '../../src/protocol/api/jobs.ts';
 import type { Installation } from '../journeys/installation.ts';
 import type { LabName, Point } from './points.ts';
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdir, rm } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ObjectKind } from '../../src/model/inventory.ts';
-import type { CopyRequest, JobView } from '../../src/protocol/api.ts';
+import type { CopyRequest, JobView } from '../../src/protocol/api/jobs.ts';
 import { Installation } from '../journeys/installation.ts';
 import { boot, bootWitnesses, buildBootableDisk } from './bootable-disk.ts';
 import { difference, MIB, toStreamOptimized, virtualBytes, writeRawDisk } from './disk-image.ts';

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLog } from '../../src/base/log.ts';
 import { joinPath } from '../../src/model/path.ts';
 import { readRoots } from '../../src/node/roots.ts';
-import type { CopyRequest, JobView } from '../../src/protocol/api.ts';
+import type { CopyRequest, JobView } from '../../src/protocol/api/jobs.ts';
 import { Installation } from './installation.ts';
 import { directorWorld, vcenterWorld } from './worlds.ts';
 

@@ -7,7 +7,7 @@ import { Agent, fetch } from 'undici';
 import { addLab, type Lab, newPassword } from '../../src/cli/demo/installation.ts';
 import { Processes } from '../../src/cli/demo/processes.ts';
 import { type Connection, connectTo } from '../../src/cli/session.ts';
-import type { CopyRequest, JobView } from '../../src/protocol/api.ts';
+import type { CopyRequest, JobView } from '../../src/protocol/api/jobs.ts';
 import { type Gate, type Owns, openGate } from '../reach/gate.ts';
 
 const ROOT = resolve(import.meta.dirname, '../..');

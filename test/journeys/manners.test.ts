@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLog } from '../../src/base/log.ts';
 import { readRoots } from '../../src/node/roots.ts';
-import type { JobView } from '../../src/protocol/api.ts';
+import type { JobView } from '../../src/protocol/api/jobs.ts';
 import { Installation } from './installation.ts';
 import { directorWorld } from './worlds.ts';
 

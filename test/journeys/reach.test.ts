@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { probeCertificate } from '../../src/base/tls.ts';
-import type { JobView } from '../../src/protocol/api.ts';
+import type { JobView } from '../../src/protocol/api/jobs.ts';
 import type { NodesCheck } from '../../src/protocol/reach.ts';
 import { Installation } from './installation.ts';
 import { Terminal } from './terminal.ts';

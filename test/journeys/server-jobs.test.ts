@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { verifyWith } from '../../src/base/identity.ts';
 import { faultsOfReceipt, signedText } from '../../src/base/receipts.ts';
-import type { CopyRequest, JobView } from '../../src/protocol/api.ts';
+import type { CopyRequest, JobView } from '../../src/protocol/api/jobs.ts';
 import { type FakeNode, startFakeNode } from './server-fake-node.ts';
 import { type ServerInstallation, startServerProcess, until } from './server-installation.ts';
 import { inventory } from './server-toy-cloud.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import type { CopyRequest } from '../../src/protocol/api.ts';
+import type { CopyRequest } from '../../src/protocol/api/jobs.ts';
 import { type FakeNode, startFakeNode } from './server-fake-node.ts';
 import { type ServerInstallation, startServerProcess, until } from './server-installation.ts';
 

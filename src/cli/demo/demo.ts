@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Fault } from '../../model/fault.ts';
-import type { JobView } from '../../protocol/api.ts';
+import type { JobView } from '../../protocol/api/jobs.ts';
 import { endOf } from '../copy.ts';
 import { bytesText, printFault, printJson } from '../output.ts';
 import { followJob } from '../progress.ts';

@@ -5,7 +5,7 @@ import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Fault } from '../../model/fault.ts';
-import type { CloudView } from '../../protocol/api.ts';
+import type { CloudView } from '../../protocol/api/clouds.ts';
 import { Processes } from '../demo/processes.ts';
 import type { Connection } from '../session.ts';
 import { forgetState, type OfflineState, readState, untilGone, writeState } from './state.ts';

@@ -3,7 +3,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { Fault } from '../../model/fault.ts';
 import { escapeName } from '../../model/path.ts';
-import type { CopyRequest, JobView } from '../../protocol/api.ts';
+import type { CopyRequest, JobView } from '../../protocol/api/jobs.ts';
 import { endOf } from '../copy.ts';
 import { findObject } from '../objects.ts';
 import { printLine } from '../output.ts';

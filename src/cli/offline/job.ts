@@ -1,5 +1,5 @@
 import { Fault } from '../../model/fault.ts';
-import type { CopyRequest, JobView } from '../../protocol/api.ts';
+import type { CopyRequest, JobView } from '../../protocol/api/jobs.ts';
 import type { Client } from '../../protocol/client.ts';
 import { printLine } from '../output.ts';
 import { followJob } from '../progress.ts';

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { Fault } from '../../model/fault.ts';
-import type { JobView, LedgerSchema } from '../../protocol/api.ts';
+import type { JobView, LedgerSchema } from '../../protocol/api/jobs.ts';
 import {
   type CopyOrder,
   ENDED,

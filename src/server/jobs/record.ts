@@ -1,7 +1,7 @@
 import type { z } from 'zod';
 import { Fault } from '../../model/fault.ts';
 import type { JobStep, TransferProgress } from '../../model/job.ts';
-import type { JobSchema, JobView } from '../../protocol/api.ts';
+import type { JobSchema, JobView } from '../../protocol/api/jobs.ts';
 import type { Events } from '../events.ts';
 import type { Database } from '../store/database.ts';
 import {

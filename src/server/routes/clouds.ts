@@ -1,4 +1,4 @@
-import { ProbeCloudAnswerSchema } from '../../protocol/api.ts';
+import { ProbeCloudAnswerSchema } from '../../protocol/api/clouds.ts';
 import type { Clouds } from '../clouds.ts';
 import { refuseWhileUsed } from '../jobs/usage.ts';
 import type { Nodes } from '../nodes.ts';

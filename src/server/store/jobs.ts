@@ -3,7 +3,7 @@ import type { Check } from '../../model/check.ts';
 import type { JobFailure, JobResult, JobState, JobStep, TransferProgress } from '../../model/job.ts';
 import type { LedgerEntry } from '../../model/ledger.ts';
 import type { Receipt } from '../../model/receipt.ts';
-import type { CopyRequestSchema } from '../../protocol/api.ts';
+import type { CopyRequestSchema } from '../../protocol/api/jobs.ts';
 import type { CopyPlan } from '../jobs/preflight.ts';
 import type { Database, Query } from './database.ts';
 

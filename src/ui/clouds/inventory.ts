@@ -1,6 +1,7 @@
 import { type UseQueryResult, useQueries, useQuery } from '@tanstack/react-query';
 import { escapeName } from '../../model/path.ts';
-import type { CloudView, ObjectView } from '../../protocol/api.ts';
+import type { CloudView } from '../../protocol/api/clouds.ts';
+import type { ObjectView } from '../../protocol/api/objects.ts';
 import { api } from '../server.ts';
 
 const CONTAINERS = 'datacenter,folder,cluster,host,pool,vdc,catalog,vapp';

@@ -1,6 +1,6 @@
 import { Alert, Badge, Code, Grid, Paper, Stack, Text } from '@mantine/core';
 import { useNavigate, useSearch } from '@tanstack/react-router';
-import type { CloudView } from '../../protocol/api.ts';
+import type { CloudView } from '../../protocol/api/clouds.ts';
 import { Heading } from '../heading.tsx';
 import { Loaded } from '../loaded.tsx';
 import { Tree, type TreeNode } from '../tree.tsx';

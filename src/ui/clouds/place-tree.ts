@@ -1,4 +1,5 @@
-import type { CloudView, ObjectView } from '../../protocol/api.ts';
+import type { CloudView } from '../../protocol/api/clouds.ts';
+import type { ObjectView } from '../../protocol/api/objects.ts';
 import type { TreeNode } from '../tree.tsx';
 
 const order = new Intl.Collator(undefined, { numeric: true, sensitivity: 'base' });

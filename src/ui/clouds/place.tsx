@@ -1,7 +1,8 @@
 import { Breadcrumbs, Group, SegmentedControl, Stack, Text, TextInput } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { CloudView, ObjectView } from '../../protocol/api.ts';
+import type { CloudView } from '../../protocol/api/clouds.ts';
+import type { ObjectView } from '../../protocol/api/objects.ts';
 import { FaultNote } from '../fault.tsx';
 import { TextLink } from '../link.tsx';
 import { Loaded, Waiting } from '../loaded.tsx';

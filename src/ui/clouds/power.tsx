@@ -1,7 +1,7 @@
 import { Badge, Button, Group, Menu, Modal, Stack, Text } from '@mantine/core';
 import { useMutation } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { ObjectView } from '../../protocol/api.ts';
+import type { ObjectView } from '../../protocol/api/objects.ts';
 import { FaultNote } from '../fault.tsx';
 import { Glyph } from '../glyph.tsx';
 import { api } from '../server.ts';

@@ -1,5 +1,6 @@
 import { Group, Text } from '@mantine/core';
-import type { CloudView, ObjectView } from '../../protocol/api.ts';
+import type { CloudView } from '../../protocol/api/clouds.ts';
+import type { ObjectView } from '../../protocol/api/objects.ts';
 import { Glyph } from '../glyph.tsx';
 import { ButtonLink, TextLink } from '../link.tsx';
 import { type Column, SortedTable } from '../sorted-table.tsx';

@@ -1,4 +1,4 @@
-import type { CopyRequest } from '../../protocol/api.ts';
+import type { CopyRequest } from '../../protocol/api/jobs.ts';
 
 /** The CLI command that does the same, for a POSIX shell. */
 export function commandOf(request: CopyRequest): string {

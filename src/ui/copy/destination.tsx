@@ -1,5 +1,6 @@
 import { Input, Paper, ScrollArea, Text } from '@mantine/core';
-import type { CloudView, ObjectView } from '../../protocol/api.ts';
+import type { CloudView } from '../../protocol/api/clouds.ts';
+import type { ObjectView } from '../../protocol/api/objects.ts';
 import { placeId, placeOf, placeTree } from '../clouds/place-tree.ts';
 import { Tree, type TreeNode } from '../tree.tsx';
 import { words } from '../words.ts';

@@ -1,4 +1,4 @@
-import type { CopyRequest } from '../../protocol/api.ts';
+import type { CopyRequest } from '../../protocol/api/jobs.ts';
 
 export const SWITCHES = ['powerOn', 'powerOffSource', 'keepMac', 'keepUuid', 'rename', 'acceptEulas'] as const;
 type SwitchName = (typeof SWITCHES)[number];

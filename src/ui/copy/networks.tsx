@@ -2,7 +2,7 @@ import { Fieldset, Select, Table, Text } from '@mantine/core';
 import { type UseQueryResult, useQuery } from '@tanstack/react-query';
 import type { PackageDescription } from '../../model/machine.ts';
 import { splitPath } from '../../model/path.ts';
-import type { ObjectView } from '../../protocol/api.ts';
+import type { ObjectView } from '../../protocol/api/objects.ts';
 import { FaultNote } from '../fault.tsx';
 import { Waiting } from '../loaded.tsx';
 import { api } from '../server.ts';

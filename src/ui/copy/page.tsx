@@ -14,7 +14,8 @@ import {
 import { useMutation } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
-import type { CloudView, CopyRequest } from '../../protocol/api.ts';
+import type { CloudView } from '../../protocol/api/clouds.ts';
+import type { CopyRequest } from '../../protocol/api/jobs.ts';
 import { referenceOf, useClouds, useContainers, useMachines } from '../clouds/inventory.ts';
 import { FaultNote } from '../fault.tsx';
 import { Heading } from '../heading.tsx';

@@ -1,6 +1,6 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { useEffect, useState } from 'react';
-import type { CopyRequest } from '../../protocol/api.ts';
+import type { CopyRequest } from '../../protocol/api/jobs.ts';
 import { api } from '../server.ts';
 
 const QUIET_MILLISECONDS = 600;

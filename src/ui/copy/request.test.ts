@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { CopyRequestSchema } from '../../protocol/api.ts';
+import { CopyRequestSchema } from '../../protocol/api/jobs.ts';
 import { commandOf } from './command.ts';
 import { emptyForm, requestOf } from './form.ts';
 

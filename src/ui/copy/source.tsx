@@ -1,5 +1,6 @@
 import { Group, Select, Text } from '@mantine/core';
-import type { CloudView, ObjectView } from '../../protocol/api.ts';
+import type { CloudView } from '../../protocol/api/clouds.ts';
+import type { ObjectView } from '../../protocol/api/objects.ts';
 import { referenceOf } from '../clouds/inventory.ts';
 import { Glyph } from '../glyph.tsx';
 import { bytesText } from '../units.ts';

@@ -1,5 +1,5 @@
 import { Card, Group, Progress, Stack, Text, Title } from '@mantine/core';
-import type { JobView } from '../../protocol/api.ts';
+import type { JobView } from '../../protocol/api/jobs.ts';
 import { bytesText } from '../units.ts';
 import { words } from '../words.ts';
 

@@ -2,7 +2,7 @@ import { Alert, Button, Card, Group, List, Modal, SimpleGrid, Stack, Text, Title
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { useParams } from '@tanstack/react-router';
 import { useState } from 'react';
-import type { JobView } from '../../protocol/api.ts';
+import type { JobView } from '../../protocol/api/jobs.ts';
 import { CheckList } from '../copy/checks.tsx';
 import { FaultNote } from '../fault.tsx';
 import { Heading } from '../heading.tsx';

@@ -1,7 +1,7 @@
 import { Alert, Badge, Button, Card, Code, Group, List, Table, Text, Title } from '@mantine/core';
 import { useQuery } from '@tanstack/react-query';
 import type { Difference } from '../../model/comparison.ts';
-import type { JobView } from '../../protocol/api.ts';
+import type { JobView } from '../../protocol/api/jobs.ts';
 import { Glyph } from '../glyph.tsx';
 import { TextLink } from '../link.tsx';
 import { api } from '../server.ts';

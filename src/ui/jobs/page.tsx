@@ -2,7 +2,7 @@ import { Alert, Card, Group, SegmentedControl, Stack, Text, TextInput } from '@m
 import { useMediaQuery } from '@mantine/hooks';
 import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
-import type { JobView } from '../../protocol/api.ts';
+import type { JobView } from '../../protocol/api/jobs.ts';
 import { Heading } from '../heading.tsx';
 import { ButtonLink, TextLink } from '../link.tsx';
 import { Loaded } from '../loaded.tsx';

@@ -1,6 +1,6 @@
 import { Badge, Progress } from '@mantine/core';
 import { useEffect, useState } from 'react';
-import type { JobView } from '../../protocol/api.ts';
+import type { JobView } from '../../protocol/api/jobs.ts';
 import { words } from '../words.ts';
 
 const COLOR: Record<JobView['state'], string> = {

@@ -1,5 +1,5 @@
 import { Card, Loader, Text, Timeline, Title } from '@mantine/core';
-import type { JobView } from '../../protocol/api.ts';
+import type { JobView } from '../../protocol/api/jobs.ts';
 import { Glyph } from '../glyph.tsx';
 import { secondsBetween, secondsText } from '../units.ts';
 import { words } from '../words.ts';

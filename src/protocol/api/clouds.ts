@@ -1,0 +1,57 @@
+/** Clouds as clients see them. */
+import { z } from 'zod';
+import { CertificateSeenSchema, FaultReportSchema, OptionValuesSchema, TrustSchema } from '../nouns.ts';
+import { type ApiOperation, nothing } from './operation.ts';
+
+export const CloudSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  driver: z.string(),
+  node: z.string(),
+  /** Without secrets. */
+  options: OptionValuesSchema,
+  trust: TrustSchema,
+  state: z.enum(['connected', 'connecting', 'failed']),
+  fault: FaultReportSchema.optional(),
+  product: z.string().optional(),
+  version: z.string().optional(),
+  objects: z.number(),
+  facets: z.array(z.string()),
+});
+export type CloudView = z.infer<typeof CloudSchema>;
+
+export const ProbeCloudSchema = z.object({ node: z.string(), driver: z.string(), options: OptionValuesSchema });
+export const ProbeCloudAnswerSchema = z.object({ certificate: CertificateSeenSchema.nullable() });
+export const AddCloudSchema = z.object({
+  name: z.string().min(1).max(64),
+  /** Id or name of the node next to it. */
+  node: z.string(),
+  driver: z.string(),
+  /** Secrets included; they go into the vault. */
+  options: OptionValuesSchema,
+  trust: TrustSchema,
+});
+
+export const cloudsOperations = {
+  listClouds: {
+    method: 'GET',
+    path: '/clouds',
+    summary: 'All clouds',
+    answer: z.object({ clouds: z.array(CloudSchema) }),
+  },
+  probeCloud: {
+    method: 'POST',
+    path: '/clouds/probe',
+    summary: 'See the certificate of a cloud from a node',
+    body: ProbeCloudSchema,
+    answer: ProbeCloudAnswerSchema,
+  },
+  addCloud: { method: 'POST', path: '/clouds', summary: 'Add a cloud', body: AddCloudSchema, answer: CloudSchema },
+  testCloud: { method: 'POST', path: '/clouds/:cloud/test', summary: 'Sign in to a cloud again', answer: CloudSchema },
+  removeCloud: {
+    method: 'DELETE',
+    path: '/clouds/:cloud',
+    summary: 'Forget a cloud; nothing in it is touched',
+    answer: nothing,
+  },
+} as const satisfies Record<string, ApiOperation>;

@@ -1,0 +1,161 @@
+/** Jobs: what is asked for, and what became of it. */
+import { z } from 'zod';
+import {
+  CheckSchema,
+  DifferenceSchema,
+  FaultReportSchema,
+  LedgerEntrySchema,
+  OptionValuesSchema,
+  PrioritySchema,
+  ReceiptSchema,
+  TransferProgressSchema,
+} from '../nouns.ts';
+import type { ApiOperation } from './operation.ts';
+
+export const CopyRequestSchema = z.object({
+  kind: z.literal('copy'),
+  /** `<cloud>/<path>` or `<cloud>/id:<object>`. */
+  source: z.string(),
+  /** A container (`<cloud>/<path>` of a folder, pool, VDC, catalog), or a container plus a last segment that is the new name. */
+  destination: z.string(),
+  /** Instead of the source's name. */
+  name: z.string().optional(),
+  /** By name of the source's network: name, path or id of a network at the destination, or null. */
+  networks: z.record(z.string(), z.string().nullable()).default({}),
+  placement: OptionValuesSchema.default({}),
+  keepMac: z.boolean().default(false),
+  keepUuid: z.boolean().default(false),
+  onNameClash: z.enum(['fail', 'rename']).default('fail'),
+  properties: z.record(z.string(), z.string()).default({}),
+  acceptEulas: z.boolean().default(false),
+  powerOn: z.boolean().default(false),
+  /** Ask the source for a shutdown first; without it a running source is refused. */
+  powerOffSource: z.boolean().default(false),
+  /**
+   * `<cloud>/<path>` of an earlier copy in the cloud of the destination. Where the node there does not hold it any more, it
+   * is read first, so that only what differs from it travels.
+   */
+  seed: z.string().optional(),
+  /** The higher, the larger its part where transfers share a limit or the way between two nodes. */
+  priority: PrioritySchema.default(1),
+});
+export type CopyRequest = z.input<typeof CopyRequestSchema>;
+export const PreflightSchema = z.object({ checks: z.array(CheckSchema), totalBytes: z.number() });
+
+export const JobSchema = z.object({
+  id: z.string(),
+  /** Running number, for people. */
+  number: z.number(),
+  kind: z.enum(['copy']),
+  title: z.string(),
+  source: z.string(),
+  destination: z.string(),
+  state: z.enum([
+    'queued',
+    'running',
+    'waiting',
+    'pausing',
+    'paused',
+    'cancelling',
+    'succeeded',
+    'failed',
+    'cancelled',
+  ]),
+  priority: PrioritySchema.optional(),
+  createdAt: z.string(),
+  startedAt: z.string().optional(),
+  endedAt: z.string().optional(),
+  user: z.string(),
+  steps: z.array(
+    z.object({
+      name: z.string(),
+      state: z.enum(['pending', 'running', 'done', 'failed', 'skipped']),
+      startedAt: z.string().optional(),
+      endedAt: z.string().optional(),
+      text: z.string().optional(),
+    }),
+  ),
+  progress: TransferProgressSchema.optional(),
+  /** Logical bytes per second over the last seconds. */
+  bytesPerSecond: z.number().optional(),
+  etaSeconds: z.number().optional(),
+  checks: z.array(CheckSchema),
+  result: z
+    .object({
+      object: z.object({ cloud: z.string(), id: z.string(), kind: z.string(), name: z.string(), path: z.string() }),
+      differences: z.array(DifferenceSchema),
+      poweredOn: z.boolean(),
+    })
+    .optional(),
+  failure: FaultReportSchema.extend({ leftovers: z.array(z.string()) }).optional(),
+  receipt: ReceiptSchema.optional(),
+});
+export type JobView = z.infer<typeof JobSchema>;
+export const JobListSchema = z.object({ jobs: z.array(JobSchema) });
+export const LedgerSchema = z.object({ entries: z.array(LedgerEntrySchema) });
+export const LogLineSchema = z.object({
+  number: z.number(),
+  at: z.string(),
+  level: z.enum(['info', 'warn', 'error']),
+  from: z.string(),
+  text: z.string(),
+});
+export const JobLogSchema = z.object({ lines: z.array(LogLineSchema) });
+
+export const jobsOperations = {
+  preflight: {
+    method: 'POST',
+    path: '/preflight',
+    summary: 'Check a copy without touching anything',
+    body: CopyRequestSchema,
+    answer: PreflightSchema,
+  },
+  startJob: { method: 'POST', path: '/jobs', summary: 'Start a job', body: CopyRequestSchema, answer: JobSchema },
+  listJobs: {
+    method: 'GET',
+    path: '/jobs',
+    summary: 'Jobs, newest first',
+    query: z.object({ state: z.string().optional(), limit: z.coerce.number().int().min(1).max(500).default(100) }),
+    answer: JobListSchema,
+  },
+  getJob: { method: 'GET', path: '/jobs/:job', summary: 'One job, by id or number', answer: JobSchema },
+  jobLog: {
+    method: 'GET',
+    path: '/jobs/:job/log',
+    summary: 'The log of a job',
+    query: z.object({ after: z.coerce.number().int().default(0) }),
+    answer: JobLogSchema,
+  },
+  jobLedger: {
+    method: 'GET',
+    path: '/jobs/:job/ledger',
+    summary: 'Everything that the job made or changed in any cloud',
+    answer: LedgerSchema,
+  },
+  cancelJob: {
+    method: 'POST',
+    path: '/jobs/:job/cancel',
+    summary: 'Cancel a job and undo what it made',
+    answer: JobSchema,
+  },
+  pauseJob: {
+    method: 'POST',
+    path: '/jobs/:job/pause',
+    summary: 'Pause a job: what is held in the clouds is given back, what arrived is kept',
+    answer: JobSchema,
+  },
+  resumeJob: { method: 'POST', path: '/jobs/:job/resume', summary: 'Go on with a paused job', answer: JobSchema },
+  setPriority: {
+    method: 'PUT',
+    path: '/jobs/:job/priority',
+    summary: 'Change the priority of a job, also while it runs',
+    body: z.object({ priority: PrioritySchema }),
+    answer: JobSchema,
+  },
+  retryJob: {
+    method: 'POST',
+    path: '/jobs/:job/retry',
+    summary: 'Run a failed or cancelled job again; what arrived is kept',
+    answer: JobSchema,
+  },
+} as const satisfies Record<string, ApiOperation>;
