@@ -180,8 +180,6 @@ function refuseMachineWishes(order: CopyOrder, name: string): void {
   const wishes: [boolean, string][] = [
     [order.powerOn, 'be powered on'],
     [order.powerOffSource, 'be shut down first'],
-    [order.keepMac, 'keep MAC addresses'],
-    [order.keepUuid, 'keep a UUID'],
     [Object.keys(order.properties).length > 0, 'take OVF properties'],
   ];
   const wished = wishes.filter(([is]) => is).map(([, words]) => words);
