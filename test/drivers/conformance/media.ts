@@ -87,6 +87,21 @@ export function mediaPromises({ world, cloud }: Stage): void {
     expect(await world().openTransfers()).toBe(0);
   });
 
+  test('the loss of the session in the middle of an image is survived', async ({ skip }) => {
+    if (lacks(world(), 'accounts')) skip();
+    const made = madeMedia('lost session.iso', 8 * MIB + 1);
+    let expired = false;
+    const before = async (_: string, index: number) => {
+      if (index < 4 || expired) return;
+      expired = true;
+      await world().expireSessions();
+    };
+    const result = await untilDone((work) => runImport(world(), cloud(), made, {}, work, { before }));
+    expect(expired).toBe(true);
+    const { roots } = await exportRoots(cloud(), result.object.id);
+    expect(roots).toEqual([...made.contents.values()].map((content) => content.root()));
+  });
+
   test('an abort in the middle of an image leaves nothing behind after undo', async () => {
     const made = madeMedia('aborted.iso', 8 * MIB);
     const stop = new AbortController();
