@@ -126,7 +126,7 @@ interface Ended {
   receipt: { disks: { sourceRoot: string; destinationRoot: string; capacityBytes: number }[] };
 }
 
-async function done(words: string[]): Promise<Ended> {
+async function done(words: string[], bytes = image.length): Promise<Ended> {
   const said = await terminal.run([...words, '--json']);
   expect(said.code, `${said.stdout.slice(-2000)}${said.stderr}`).toBe(0);
   const ended = said.json as unknown as Ended;
@@ -134,7 +134,7 @@ async function done(words: string[]): Promise<Ended> {
   expect(ended.result.differences.filter(({ nature }) => nature === 'lost')).toEqual([]);
   const [disk, ...others] = ended.receipt.disks;
   expect(others).toEqual([]);
-  expect(disk?.capacityBytes).toBe(image.length);
+  expect(disk?.capacityBytes).toBe(bytes);
   expect(disk?.destinationRoot).toBe(disk?.sourceRoot);
   return ended;
 }
@@ -194,6 +194,35 @@ describe('an image of a disc', () => {
     expect((await terminal.run(['verify', receipt, '--against', named])).code).toBe(0);
     const other = await terminal.run(['verify', receipt, '--against', 'vc/DC1/vm/Templates/golden', '--json']);
     expect(faultCode(other)).toBe('receipt.outdated');
+  });
+
+  it('goes on when the node at its destination is killed in the middle', async () => {
+    const big = join(folder, 'big.iso');
+    await writeFile(big, Buffer.concat(Array.from({ length: 5 }, () => randomBytes(8 * MIB + 1))));
+    const digest = createHash('sha256')
+      .update(await readFile(big))
+      .digest('hex');
+    const onStore = (await done(['import', big, 'vc/DC1/datastore/fast'], 40 * MIB + 5)).result.object.id;
+    await site.labCall('director', 'POST', '/faults', {
+      rules: [{ method: 'PUT', path: '/transfer/*', times: 0, action: { kind: 'slow', bytesPerSecond: 8 * MIB } }],
+    });
+    const job = await site.copy({ source: `vc/id:${escapeName(onStore)}`, destination: 'vcd/spare' });
+    await site.until(
+      async () => {
+        const [disk] = (await site.client.getJob({ job: job.id })).progress?.disks ?? [];
+        return (disk?.givenBytes ?? 0) > 6 * MIB ? true : undefined;
+      },
+      60,
+      'nothing was uploaded',
+    );
+    await site.kill('destination');
+    await site.revive('destination');
+    const end = await site.end(job.id);
+    await site.labCall('director', 'POST', '/faults', { rules: [] });
+    expect(end.state, JSON.stringify(end.failure)).toBe('succeeded');
+    expect(await sha256InCatalog('big.iso')).toBe(digest);
+    const state = await site.labCall<{ entities: Record<string, number> }>('director', 'GET', '/state');
+    expect(state.entities.media).toBe(4);
   });
 
   it('leaves as a file that is the same', async () => {

@@ -148,7 +148,12 @@ async function sendFrom(
   const until = AbortSignal.any([signal, stop.signal]);
   const blocks = feed.blocks(Math.floor(bytesTransferred / BLOCK_BYTES), until);
   const bytes = bytesOfBlocks(blocks, size, bytesTransferred);
-  const state: Pieces = { bytes, rest: Buffer.alloc(0), broken: undefined };
+  let handed = bytesTransferred;
+  const passed = (more: number) => {
+    handed += more;
+    given(handed);
+  };
+  const state: Pieces = { bytes, rest: Buffer.alloc(0), broken: undefined, passed };
   try {
     for (let offset = bytesTransferred; offset < size; ) {
       const length = Math.min(RANGE_BYTES, size - offset);
@@ -170,7 +175,6 @@ async function sendFrom(
       });
       await response.text();
       offset += length;
-      given(offset);
     }
   } finally {
     stop.abort();
@@ -182,6 +186,8 @@ interface Pieces {
   bytes: AsyncGenerator<Buffer>;
   rest: Buffer;
   broken: { reason: unknown } | undefined;
+  /** Hears how many bytes HTTP has taken. */
+  passed(bytes: number): void;
 }
 
 /** Exactly the next `length` bytes, as copies: HTTP keeps them longer than the feed does. */
@@ -202,5 +208,6 @@ async function* take(state: Pieces, length: number): AsyncGenerator<Buffer> {
     state.rest = state.rest.subarray(part.length);
     left -= part.length;
     yield part;
+    state.passed(part.length);
   }
 }

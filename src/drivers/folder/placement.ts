@@ -57,7 +57,7 @@ export function checkImageForm(session: Session, values: OptionValues): void {
   const { format = '', protection = '', recipient = '' } = values;
   if (format === 'ova') {
     throw new Fault('input.invalid', `${session.who}: an image of a disc is no machine, so it cannot become an OVA`, {
-      remedy: 'Leave the format out.',
+      remedy: 'Have it written as a plain file (--to FOLDER --plain), or leave the format out.',
     });
   }
   if ((protection === '' || protection === 'plain') && recipient === '') return;
