@@ -32,7 +32,8 @@ export function addCopy(program: Command): void {
   program
     .command('copy <source> <destination>')
     .description(
-      'copy a VM, vApp or template: <cloud>/<path> to a folder, pool, VDC or catalog <cloud>/<path>.\n' +
+      'copy a VM, vApp, template or image of a disc (media): <cloud>/<path> to a folder, pool, VDC, catalog or datastore\n' +
+        '<cloud>/<path>. ' +
         'What can be chosen at the destination (datastore, policy, …) are flags of their own: see --check.',
     )
     .option('--name <name>', 'name of the copy (default: the name of the source)')
@@ -124,7 +125,7 @@ async function check(client: Client, request: CopyRequest, json: boolean): Promi
     container === undefined ? [] : (await client.placement({ cloud: container.cloud, object: container.id })).options;
   if (json) printJson({ ...preflight, placement: options });
   else {
-    printLine(`${bytesText(preflight.totalBytes)} of disks`);
+    printLine(`${bytesText(preflight.totalBytes)} of disks and files`);
     for (const one of preflight.checks) {
       printLine(`${one.outcome.padEnd(5)} ${one.name}: ${one.found}`);
       if (one.remedy !== undefined) printLine(`      ${one.remedy}`);

@@ -47,7 +47,9 @@ function rowOf(object: ObjectView, long: boolean): string[] {
     facts !== undefined
       ? `${facts.cpus} CPU, ${bytesText(facts.memoryMib * 1048576)}, ${facts.disks} disks ${bytesText(facts.diskBytes)}`
       : space?.totalBytes === undefined
-        ? ''
+        ? object.kind === 'media' && Number(object.facts?.bytes) >= 0
+          ? bytesText(Number(object.facts?.bytes))
+          : ''
         : `${bytesText(space.freeBytes ?? 0)} free of ${bytesText(space.totalBytes)}`;
   const row = [object.kind, escapeName(object.name), object.kind === 'template' ? '' : (facts?.power ?? ''), hardware];
   return long ? [...row, (facts?.ips ?? []).join(' '), object.id] : row;

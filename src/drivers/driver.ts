@@ -10,6 +10,10 @@
  *   session, which they renew once, silently, from the credentials they hold in memory.
  * - Every method takes an AbortSignal. After an abort no further call is made save those that clean up.
  * - Nothing is timed by the wall clock but silence: a call without any byte for `stallSeconds` ends in `cloud.unreachable`.
+ * - Media (images of discs, kind `media`) are packages without machines and with exactly one file. What is said of disks
+ *   here is true of files as well: they are named by their id, `capacityBytes` of a feed is the exact length, and the
+ *   last block ends with the file. Where a place has no room for a marker beside the bytes (a file system), what was
+ *   made is known by the place, the length and the time of the finished file; the row of the ledger keeps them in `before`.
  * - Names in and out are as people see them (Unicode, spaces, slashes); the vendor's escaping stays inside.
  * - Secrets are never part of a Fault, a log line or an inventory object.
  */
@@ -82,7 +86,10 @@ export interface Inventory {
    * that are asked within 10 s. Parents come before children inside one event.
    */
   watch(signal: AbortSignal): AsyncIterable<InventoryEvent>;
-  /** One object, read fresh. Faults: `object.missing`. */
+  /**
+   * One object, read fresh. Faults: `object.missing`. It may know objects that `watch` does not tell of, because listing
+   * them would burden the cloud (files on datastores).
+   */
   get(id: string, signal: AbortSignal): Promise<InventoryObject>;
 }
 
@@ -139,18 +146,20 @@ export interface OpenExport {
   /** The vendor's change identity of what is read; equal = the same bytes. */
   readonly version: string;
   /**
-   * The blocks of one disk that hold data, ascending; what is not yielded is zero. Each disk is read at most once at a
+   * The blocks of one disk or file that hold data, ascending; what is not yielded is zero. Each disk is read at most once at a
    * time; several disks may be read at the same time. Slow consumers are waited for; the export stays alive meanwhile.
-   * Faults: `vmdk.truncated`, `vmdk.invalid`, `lease.expired`, `cloud.unreachable`.
+   * Faults: `vmdk.truncated`, `vmdk.invalid`, `lease.expired`, `cloud.unreachable`; `disk.changed` for a file that has
+   * other bytes than at the beginning.
    */
   read(disk: string, signal: AbortSignal): AsyncIterable<DataBlock>;
   /** Gives back lease, download area, session. Idempotent; safe after an error. */
   close(outcome: 'complete' | 'abandoned'): Promise<void>;
 }
 
-/** The disk on its way in, as the node hands it to the driver. */
+/** The disk or file on its way in, as the node hands it to the driver. */
 export interface DiskFeed {
   readonly disk: string;
+  /** Of a file: its exact length. */
   readonly capacityBytes: number;
   /**
    * Data blocks in ascending order from `from`; waits for those that have not arrived yet and ends when the disk is
@@ -163,7 +172,7 @@ export interface ImportRequest {
   description: PackageDescription;
   /** The name it shall have. */
   name: string;
-  /** Id of the object that shall hold it: a folder, pool, VDC or catalog (one with the ability to). */
+  /** Id of the object that shall hold it: a folder, pool, VDC, catalog or datastore (one with the ability to). */
   destination: string;
   /** Values for `placement()`. */
   placement: OptionValues;

@@ -48,6 +48,7 @@ export function compareDescriptions(
     if (other === undefined) report(machine.name, 'present', 'missing');
     else compareMachines(machine, other, expected, left.machines.length === 1, report);
   }
+  compareFiles(left, arrived, report);
   if (left.machines.length > 1) compareStartOrder(left, arrived, report);
   compareProperties('vApp', left, arrived, expected, report);
   return differences;
@@ -127,6 +128,16 @@ function compareNics(
     report(at(`NIC ${index} connected`), nic.connected, other.connected, target === null ? 'expected' : 'lost');
     if (nic.mac !== undefined)
       report(at(`NIC ${index} MAC`), nic.mac, other.mac, expected.keepMac ? 'lost' : 'expected');
+  }
+}
+
+/** Names of files are of the clouds' own; by position. */
+function compareFiles(left: PackageDescription, arrived: PackageDescription, report: Report): void {
+  const [files = [], others = []] = [left.files, arrived.files];
+  report('number of files', files.length, others.length);
+  for (const [index, file] of files.entries()) {
+    const other = others[index];
+    if (other !== undefined) report(`${file.path}: bytes`, file.bytes, other.bytes);
   }
 }
 

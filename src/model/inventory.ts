@@ -19,7 +19,7 @@ export type ObjectKind =
 export type PowerState = 'on' | 'off' | 'suspended' | 'mixed' | 'unknown';
 
 /** What may be done with an object; a capability that is not listed does not exist. */
-export type ObjectAbility = 'power' | 'export' | 'hold-machines' | 'hold-templates';
+export type ObjectAbility = 'power' | 'export' | 'hold-machines' | 'hold-templates' | 'hold-media';
 
 export interface MachineFacts {
   power: PowerState;

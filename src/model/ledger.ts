@@ -19,7 +19,7 @@ export interface LedgerEntry {
   /** Unguessable; in the object's name while unfinished, its annotation or its metadata. */
   marker: string;
   objectId?: string;
-  /** Of `change`: the value before. */
+  /** Of `change`: the value before. Of a file that was made: what it is known by, once it is whole. */
   before?: string;
   /**
    * `intent` before the call; `made` after it; `kept` once it is the result that the user asked for; `removed` after

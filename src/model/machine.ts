@@ -5,7 +5,8 @@
 
 import type { MapKind } from './block-map.ts';
 
-export type PackageKind = 'vm' | 'vapp' | 'template';
+/** `media` is an image of a disc: no machines, and exactly one entry in `files`. */
+export type PackageKind = 'vm' | 'vapp' | 'template' | 'media';
 export type Firmware = 'bios' | 'efi';
 export type ControllerKind =
   | 'ide'
@@ -141,12 +142,20 @@ export interface PackagePart {
   label: string;
   /** Capacity of a disk, exact length of a file. */
   lengthBytes: number;
+  /** Bytes that are in use, where that is known: only good for estimates. */
+  usedBytes?: number;
 }
 
 /** Disks in the order of the machines, then files: the order in which both nodes number them. */
-export function partsOf(description: PackageDescription): PackagePart[] {
+export function partsOf(description: Pick<PackageDescription, 'machines' | 'files'>): PackagePart[] {
   const disks = disksOf(description).map(
-    ({ id, label, capacityBytes }): PackagePart => ({ kind: 'disk', id, label, lengthBytes: capacityBytes }),
+    ({ id, label, capacityBytes, usedBytes }): PackagePart => ({
+      kind: 'disk',
+      id,
+      label,
+      lengthBytes: capacityBytes,
+      ...(usedBytes === undefined ? {} : { usedBytes }),
+    }),
   );
   const files = (description.files ?? []).map(
     ({ id, path, bytes }): PackagePart => ({ kind: 'file', id, label: path, lengthBytes: bytes }),
@@ -154,6 +163,11 @@ export function partsOf(description: PackageDescription): PackagePart[] {
   return [...disks, ...files];
 }
 
-export function disksOf(description: PackageDescription): DiskDescription[] {
+/** Bytes that will come at the most, as far as they are known. */
+export function expectedBytes(description: Pick<PackageDescription, 'machines' | 'files'>): number {
+  return partsOf(description).reduce((sum, { usedBytes, lengthBytes }) => sum + (usedBytes ?? lengthBytes), 0);
+}
+
+export function disksOf(description: Pick<PackageDescription, 'machines'>): DiskDescription[] {
   return description.machines.flatMap((machine) => machine.disks);
 }

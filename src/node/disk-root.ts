@@ -1,6 +1,6 @@
 import type { OpenExport } from '../drivers/driver.ts';
 import { BlockMap, hashBlock, isZero } from '../model/block-map.ts';
-import type { DiskDescription } from '../model/machine.ts';
+import type { PackagePart } from '../model/machine.ts';
 
 /** A block that was read; `hash` is null for zeros. `data` is valid until the promise of who looks at it resolves. */
 export interface ReadBlock {
@@ -9,14 +9,14 @@ export interface ReadBlock {
   hash: Buffer | null;
 }
 
-/** Reads a disk and answers its map: complete, unless `onBlock` answered false, which ends the reading behind that block. */
+/** Reads a disk or file and answers its map: complete, unless `onBlock` answered false, which ends the reading behind that block. */
 export async function readMap(
   open: Pick<OpenExport, 'read'>,
-  { id, capacityBytes }: DiskDescription,
+  { kind, id, lengthBytes }: PackagePart,
   signal: AbortSignal,
   onBlock: (block: ReadBlock) => boolean | Promise<boolean> = () => true,
 ): Promise<BlockMap> {
-  const map = new BlockMap('disk', capacityBytes);
+  const map = new BlockMap(kind, lengthBytes);
   for await (const { index, data } of open.read(id, signal)) {
     const hash = isZero(data) ? null : hashBlock(data);
     if (hash !== null) map.set(index, hash);

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Log } from '../base/log.ts';
 import { Fault } from '../model/fault.ts';
 import type { LedgerEntry } from '../model/ledger.ts';
-import { disksOf } from '../model/machine.ts';
+import { partsOf } from '../model/machine.ts';
 import { OptionValuesSchema } from '../protocol/nouns.ts';
 import { readMap } from './disk-root.ts';
 import { drivers } from './drivers.ts';
@@ -16,7 +16,7 @@ const SettingsSchema = z.object({
 });
 
 /**
- * Reads every disk of an object through the cloud's public API and hashes it, with a session of its own: the witness that
+ * Reads every disk or file of an object through the cloud's public API and hashes it, with a session of its own: the witness that
  * shares neither store nor journal with the nodes that made the copy.
  */
 export async function readRoots(settings: unknown, password: string, log: Log) {
@@ -43,9 +43,9 @@ export async function readRoots(settings: unknown, password: string, log: Log) {
     const opened = await cloud.exports.open(object, { signal, log: lines, marker: 'witness', ledger: memoryLedger() });
     try {
       const disks = [];
-      for (const disk of disksOf(opened.description)) {
-        const root = (await readMap(opened, disk, signal)).root();
-        disks.push({ disk: disk.id, label: disk.label, capacityBytes: disk.capacityBytes, root });
+      for (const part of partsOf(opened.description)) {
+        const root = (await readMap(opened, part, signal)).root();
+        disks.push({ disk: part.id, label: part.label, capacityBytes: part.lengthBytes, root });
       }
       return { object, disks };
     } finally {

@@ -1,5 +1,5 @@
 import type { Check } from '../model/check.ts';
-import { disksOf, type PackageDescription } from '../model/machine.ts';
+import { expectedBytes, type PackageDescription } from '../model/machine.ts';
 import type { StoreUsage } from '../transfer/store/store.ts';
 
 /**
@@ -9,8 +9,7 @@ import type { StoreUsage } from '../transfer/store/store.ts';
  */
 export function checkStorage(description: PackageDescription, usage: StoreUsage, walks: number): Check {
   const name = 'transfer-storage';
-  const disks = disksOf(description);
-  const bytes = disks.reduce((sum, disk) => sum + (disk.usedBytes ?? disk.capacityBytes), 0);
+  const bytes = expectedBytes(description);
   const room = usage.limitBytes - usage.liveBytes - usage.reservedBytes;
   const free = Math.max(0, Math.min(room, usage.freeDiskBytes + usage.cacheBytes));
   if (bytes <= free) {

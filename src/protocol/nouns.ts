@@ -57,7 +57,7 @@ export const InventoryObjectSchema = z.object({
   kind: ObjectKindSchema,
   name: z.string(),
   parent: z.string().nullable(),
-  abilities: z.array(z.enum(['power', 'export', 'hold-machines', 'hold-templates'])),
+  abilities: z.array(z.enum(['power', 'export', 'hold-machines', 'hold-templates', 'hold-media'])),
   machine: MachineFactsSchema.optional(),
   capacity: z.object({ totalBytes: z.number().optional(), freeBytes: z.number().optional() }).optional(),
   facts: z.record(z.string(), z.string()).optional(),
@@ -191,26 +191,30 @@ const FileSchema = z.object({
   bytes: z.number().int().nonnegative(),
 });
 
-export const PackageDescriptionSchema = z.object({
-  kind: z.enum(['vm', 'vapp', 'template']),
-  name: z.string(),
-  notes: z.string(),
-  machines: z.array(MachineSchema),
-  networks: z.array(z.object({ name: z.string(), description: z.string().optional() })),
-  startOrder: z.array(
-    z.object({
-      machine: z.string(),
-      order: z.number(),
-      startAction: z.enum(['powerOn', 'none']),
-      startDelaySeconds: z.number(),
-      stopAction: z.enum(['powerOff', 'guestShutdown', 'none']),
-      stopDelaySeconds: z.number(),
-    }),
-  ),
-  properties: z.array(PropertySchema),
-  eulas: z.array(z.string()),
-  files: z.array(FileSchema).optional(),
-}) satisfies z.ZodType<PackageDescription>;
+export const PackageDescriptionSchema = z
+  .object({
+    kind: z.enum(['vm', 'vapp', 'template', 'media']),
+    name: z.string(),
+    notes: z.string(),
+    machines: z.array(MachineSchema),
+    networks: z.array(z.object({ name: z.string(), description: z.string().optional() })),
+    startOrder: z.array(
+      z.object({
+        machine: z.string(),
+        order: z.number(),
+        startAction: z.enum(['powerOn', 'none']),
+        startDelaySeconds: z.number(),
+        stopAction: z.enum(['powerOff', 'guestShutdown', 'none']),
+        stopDelaySeconds: z.number(),
+      }),
+    ),
+    properties: z.array(PropertySchema),
+    eulas: z.array(z.string()),
+    files: z.array(FileSchema).optional(),
+  })
+  .refine(({ kind, machines, files }) => kind !== 'media' || (machines.length === 0 && files?.length === 1), {
+    error: 'media are one file and no machine',
+  }) satisfies z.ZodType<PackageDescription>;
 
 /** A node's transfer storage. What is optional an older node does not tell. */
 export const StorageSchema = z.object({

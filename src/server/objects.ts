@@ -1,25 +1,48 @@
 import { Fault } from '../model/fault.ts';
+import type { InventoryObject } from '../model/inventory.ts';
 import { escapeName, joinPath, parseCloudPath } from '../model/path.ts';
 import type { ObjectView } from '../protocol/api/objects.ts';
 import type { Clouds } from './clouds.ts';
 import type { Database } from './store/database.ts';
-import { childrenOf, objectById, objectsAt, objectsOfKinds, type StoredObject } from './store/objects.ts';
+import {
+  applyInventory,
+  childrenOf,
+  objectById,
+  objectsAt,
+  objectsOfKinds,
+  type StoredObject,
+} from './store/objects.ts';
+
+const ASK_MILLISECONDS = 10_000;
 
 export interface Objects {
   /** What `GET /objects` answers. */
   list(query: { cloud: string; parent?: string; path?: string; kinds?: string }): Promise<ObjectView[]>;
   /** All objects that `<cloud>/<path>` or `<cloud>/id:…` names, and the cloud's id. Fault: `object.missing` (cloud). */
   find(text: string): Promise<{ cloud: string; names: string[]; objects: StoredObject[] }>;
+  /** Fault: `object.missing`. */
   get(cloud: string, id: string): Promise<StoredObject>;
   ofKinds(cloud: string, kinds: string[]): Promise<StoredObject[]>;
   at(cloud: string, names: string[]): Promise<StoredObject[]>;
 }
 
-export function createObjects(database: Database, clouds: Pick<Clouds, 'get'>): Objects {
+export function createObjects(database: Database, clouds: Pick<Clouds, 'get' | 'use'>, owner: string): Objects {
   const get = async (cloud: string, id: string) => {
-    const object = await objectById(database, cloud, id);
+    const object = (await objectById(database, cloud, id)) ?? (await askCloud(cloud, id));
     if (object === null) throw new Fault('object.missing', `${clouds.get(cloud).name} holds no object ${id}`);
     return object;
+  };
+  /** A cloud may have objects that its inventory does not list (files on datastores): it knows them by their ids. */
+  const askCloud = async (cloud: string, id: string) => {
+    try {
+      const signal = AbortSignal.timeout(ASK_MILLISECONDS);
+      const seen = await clouds.use(cloud, (node) => node.getObject({ cloud, object: id }, signal));
+      await applyInventory(database, owner, cloud, { type: 'put', objects: [seen as InventoryObject] });
+      return await objectById(database, cloud, seen.id);
+    } catch {
+      // Also of a cloud that does not answer nothing more is known than what it listed.
+      return null;
+    }
   };
   return {
     get,

@@ -94,7 +94,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   stack.defer(() => nodes.close());
   const clouds = await openClouds({ database, nodes, vault, events, owner, log });
   stack.defer(() => clouds.close());
-  const objects = createObjects(database, clouds);
+  const objects = createObjects(database, clouds, owner);
   const closing = new AbortController();
   const storageKeys = keepStorageKeys({ database, nodes, vault, owner, closing: closing.signal, log });
   const paths = createPaths({ nodes, identity, owner, relay: options.relay !== false });

@@ -6,9 +6,11 @@ import {
   again,
   expectFault,
   exportRoots,
+  madeMedia,
   madePackage,
   named,
   newWork,
+  requestFor,
   runImport,
   snapshot,
 } from './conformance/work.ts';
@@ -64,6 +66,31 @@ describe('cloud-director', () => {
       expect(result.checksums['machine-0/disk-0']).toMatch(/^sha256:[0-9a-f]{64}$/);
       expect((await exportRoots(cloud, result.object.id)).roots).toEqual(roots(made));
     }
+    await nothingLeft();
+  });
+
+  test('an image of a disc goes on in the middle in one run and in the next, and a VDC takes none', async () => {
+    const made = madeMedia('middle.iso', 6 * MIB + 3);
+    const puts = { method: 'PUT', path: '/transfer/*/file', times: 0, action: { kind: 'delay', milliseconds: 0 } };
+    for (const action of [{ kind: 'cut', afterBytes: 3 * MIB + 5 }, { kind: 'expire-sessions' }]) {
+      await lab.setRules([puts, begins, { method: 'PUT', path: '/transfer/*/file*', action }]);
+      const result = await runImport(lab, cloud, made, { name: `${action.kind}.iso` });
+      expect([await seen(puts.path), await seen(begins.path)]).toEqual([2, 1]);
+      expect((await exportRoots(cloud, result.object.id)).roots).toEqual(roots(made));
+    }
+    const work = newWork();
+    await lab.setRules([begins, { ...puts, times: 5, action: { kind: 'cut', afterBytes: 0 } }]);
+    await expectFault(runImport(lab, cloud, made, {}, work), lab, 'cloud.unreachable');
+    expect(work.ledger.rows[0]).toMatchObject({ kind: 'media', state: 'made' });
+    const { object } = await runImport(lab, cloud, made, {}, again(work));
+    expect(await seen(begins.path)).toBe(1);
+    expect((await exportRoots(cloud, object.id)).roots).toEqual(roots(made));
+
+    const intoVdc = { destination: lab.machines, name: 'other.iso' };
+    const fault = await expectFault(runImport(lab, cloud, made, intoVdc), lab, 'object.wrong-kind');
+    expect(fault.remedy).toContain('catalog');
+    const checks = await cloud.imports!.check(requestFor(lab, made, intoVdc), signal());
+    expect(checks.map(({ name, outcome }) => [name, outcome])).toEqual([['destination', 'fail']]);
     await nothingLeft();
   });
 

@@ -4,6 +4,7 @@ import { connectPromises } from './conformance/connect.ts';
 import { exportPromises } from './conformance/exports.ts';
 import { importPromises } from './conformance/imports.ts';
 import { inventoryPromises } from './conformance/inventory.ts';
+import { mediaPromises } from './conformance/media.ts';
 import { powerPromises } from './conformance/power.ts';
 import { recoveryPromises } from './conformance/recovery.ts';
 import type { World } from './conformance/world.ts';
@@ -40,6 +41,7 @@ export function conformance(name: string, start: () => Promise<World>): void {
     describe('power', () => powerPromises(stage));
     describe('exports', () => exportPromises(stage));
     describe('imports', () => importPromises(stage));
+    describe('media', () => mediaPromises(stage));
     describe('recovery', () => recoveryPromises(stage));
   });
 }

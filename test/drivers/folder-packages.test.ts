@@ -9,7 +9,17 @@ import { createIdentity } from '../../src/base/identity.ts';
 import type { Cloud } from '../../src/drivers/driver.ts';
 import { folderDriver } from '../../src/drivers/folder/index.ts';
 import { Fault } from '../../src/model/fault.ts';
-import { again, exportRoots, faultOf, feedsOf, madePackage, newWork, quietLog, snapshot } from './conformance/work.ts';
+import {
+  again,
+  exportRoots,
+  faultOf,
+  feedsOf,
+  madeMedia,
+  madePackage,
+  newWork,
+  quietLog,
+  snapshot,
+} from './conformance/work.ts';
 import { filesBelow, put } from './folder-world.ts';
 
 const MIB = 1024 * 1024;
@@ -217,4 +227,39 @@ test('a package that was cut, or whose description was changed, is damaged', asy
   expect(await inventoryState()).toBe('package.damaged');
   await writeFile(join(root, id, 'manifest.json'), `{"format":${'['.repeat(100_000)}`);
   expect(await inventoryState()).toBe('package.damaged');
+});
+
+test('an image that somebody writes to while it is read is never taken as it was', async () => {
+  const file = join(root, 'growing.iso');
+  for (const [change, code] of [
+    [(size: number) => truncate(file, size + 9), 'disk.changed'],
+    [(size: number) => truncate(file, size - 2 * MIB), 'cloud.unreachable'],
+    [() => rm(file), 'object.missing'],
+  ] as const) {
+    await writeFile(file, Buffer.alloc(4 * MIB + 5, 'an image'));
+    const open = await cloud.exports!.open('growing.iso', newWork());
+    const read = async () => {
+      for await (const { index } of open.read('image', never)) if (index === 0) await change(4 * MIB + 5);
+    };
+    const fault = await faultOf(read());
+    expect([fault.code, fault.message.startsWith('folder usb: "growing.iso"')]).toEqual([code, true]);
+    await open.close('abandoned');
+  }
+});
+
+test('an image is written as it is, and nothing else is promised', async () => {
+  const made = madeMedia('rescue', 2 * MIB + 1);
+  const wrong: Record<string, string>[] = [
+    { protection: 'passphrase' },
+    { recipient: 'somebody' },
+    { format: 'ova' },
+    { thin: 'yes' },
+  ];
+  for (const placement of wrong) {
+    expect((await faultOf(put(cloud, made, '/', placement))).code).toBe('input.invalid');
+  }
+  expect(await put(cloud, made, '/', plain)).toBe('rescue.iso');
+  const [content] = made.contents.values();
+  const bytes = Buffer.concat([...Array(3).keys()].map((index) => content!.block(index)));
+  expect((await readFile(join(root, 'rescue.iso'))).equals(bytes)).toBe(true);
 });

@@ -9,6 +9,7 @@ import { createIdentity } from '../../src/base/identity.ts';
 import { plainHex } from '../../src/base/tls.ts';
 import type { Cloud } from '../../src/drivers/driver.ts';
 import { folderDriver } from '../../src/drivers/folder/index.ts';
+import { BlockMap, hashBlock, isZero } from '../../src/model/block-map.ts';
 import { exportRoots, faultOf, madePackage, newWork, quietLog, snapshot } from './conformance/work.ts';
 import { put } from './folder-world.ts';
 
@@ -47,7 +48,7 @@ beforeAll(async () => {
       response.writeHead(200).end(await readFile(file));
       return;
     }
-    if (request.url !== '/appliance.ova') {
+    if (request.url !== '/appliance.ova' && request.url !== '/pub/rescue.iso') {
       response.writeHead(404).end();
       return;
     }
@@ -86,6 +87,29 @@ test('an OVA behind an address is read in parts, and goes on where a connection 
       cutAfter = Number.POSITIVE_INFINITY;
       await cloud.close();
     }
+  }
+});
+
+test('an image of a disc behind an address is read in parts, to its last byte', async () => {
+  ranges = [];
+  cutAfter = 2 * MIB;
+  const cloud = await connect(`${origin}/pub/rescue.iso`, fingerprint);
+  try {
+    const found = (await snapshot(cloud)).at(-1);
+    expect(found).toMatchObject({ kind: 'media', name: 'rescue.iso', abilities: ['export'] });
+    const { disks, roots: read } = await exportRoots(cloud, 'rescue.iso');
+    const bytes = await readFile(join(root, 'appliance.ova'));
+    expect(disks).toEqual([{ kind: 'file', id: 'image', capacityBytes: bytes.length }]);
+    const map = new BlockMap('file', bytes.length);
+    for (let index = 0; index < map.blocks; index++) {
+      const block = bytes.subarray(index * MIB, (index + 1) * MIB);
+      if (!isZero(block)) map.set(index, hashBlock(block));
+    }
+    expect(read).toEqual([map.root()]);
+    expect(ranges.length).toBeGreaterThan(2);
+  } finally {
+    cutAfter = Number.POSITIVE_INFINITY;
+    await cloud.close();
   }
 });
 

@@ -5,6 +5,7 @@ import { createIdentity } from '../../src/base/identity.ts';
 import { publicKeyOf } from '../../src/base/sealed-key.ts';
 import type { Cloud, ImportRequest } from '../../src/drivers/driver.ts';
 import { folderDriver } from '../../src/drivers/folder/index.ts';
+import { DiskContent } from './conformance/disk-content.ts';
 import { feedsOf, type MadePackage, madePackage, newWork, quietLog } from './conformance/work.ts';
 import type { KnownSource, World } from './conformance/world.ts';
 
@@ -20,7 +21,8 @@ export interface FolderWorld extends World {
 export async function startFolderWorld(): Promise<FolderWorld> {
   const outer = await mkdtemp(path.join(tmpdir(), 'cloudspan-folder-'));
   const root = path.join(outer, 'packages');
-  for (const name of ['Sources', 'Imports', 'Templates']) await mkdir(path.join(root, name), { recursive: true });
+  for (const name of ['Sources', 'Imports', 'Templates', 'Images'])
+    await mkdir(path.join(root, name), { recursive: true });
   await writeFile(path.join(outer, 'secret.txt'), 'nobody reads this');
   const identity = await createIdentity('packages');
   const placement = { protection: 'node', recipient: publicKeyOf(identity.certificate) };
@@ -46,6 +48,10 @@ export async function startFolderWorld(): Promise<FolderWorld> {
     vapp: await known(madePackage('known vapp', [4 * MIB, 3 * MIB + 1024], 2)),
     template: await known(template),
   };
+  const image = new DiskContent('known image', 3 * MIB + 17, 'file');
+  const bytes = Buffer.alloc(image.capacityBytes);
+  for (const { index, data } of image.blocks()) data.copy(bytes, index * MIB);
+  await writeFile(path.join(root, 'Images', 'known image.iso'), bytes);
   const victims = [
     await put(cloud, madePackage('victim first', [MIB]), 'Sources', placement),
     await put(cloud, madePackage('victim second', [MIB]), 'Sources', placement),
@@ -60,9 +66,15 @@ export async function startFolderWorld(): Promise<FolderWorld> {
     wrongPassword: { ...options, passphrase: 'wrong' },
     unreachable: options,
     ...sources,
+    media: {
+      id: 'Images/known image.iso',
+      name: 'known image.iso',
+      disks: [{ capacityBytes: image.capacityBytes, root: image.root() }],
+    },
     running: sources.vm.id,
     machines: 'Imports',
     templates: 'Templates',
+    images: 'Images',
     network: { id: 'none', name: 'office' },
     oddName: 'Zürich / 100% \\ [x] 東京 & <b>',
     givesChecksums: false,
@@ -85,6 +97,9 @@ export async function startFolderWorld(): Promise<FolderWorld> {
     expireSessions: async () => {},
     answerBusy: async () => {},
     cutUpload: async () => {},
+    cutMediaUpload: async () => {},
+    mediaNames: () => readdir(path.join(root, 'Images')),
+    takeMedia: (id) => utimes(path.join(root, id), new Date(0), new Date(0)),
     cutDownload: async () => {},
     async stripMarker(id) {
       const file = path.join(root, id, 'manifest.json');

@@ -1,4 +1,4 @@
-import { mkdtemp, open, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, open, readdir, rm, utimes } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { type FaultSet, startVcenter, type WorldInput } from '../../sims/vcenter/index.ts';
@@ -21,6 +21,8 @@ const DISKS = {
   ],
   template: [new DiskContent('known template 0', 6 * MIB)],
 };
+
+const IMAGE = new DiskContent('known image', 3 * MIB + 17, 'file');
 
 export interface VcenterWorld extends World {
   hands: VcenterHands;
@@ -106,6 +108,10 @@ export async function startVcenterWorld(): Promise<VcenterWorld> {
     await hands.lab('faults', { rules: [{ method: 'Login', nth: 1_000_000, action: 'delay' }, ...(rules ?? [])] });
   };
   await faults([]);
+  const fast = await hands.find(['DC1', 'datastore', 'datastore1']);
+  const onStore = (name: string) => path.join(folder, 'lab', 'datastores', fast, name);
+  await mkdir(onStore('ISO'), { recursive: true });
+  await writeRaw(onStore('ISO/known image.iso'), IMAGE);
   const changing = await at('changing');
   const victims = [await at('victim first'), await at('victim second')];
   const options = { url: lab.url, username: lab.user, password: lab.password };
@@ -126,9 +132,15 @@ export async function startVcenterWorld(): Promise<VcenterWorld> {
     vm: await known('known vm', DISKS.vm),
     vapp: await known('known vapp', DISKS.vapp),
     template: await known('known template', DISKS.template),
+    media: {
+      id: `[${fast}] ISO/known image.iso`,
+      name: 'known image.iso',
+      disks: [{ capacityBytes: IMAGE.capacityBytes, root: IMAGE.root() }],
+    },
     running: await at('running'),
     machines: await at('Imports'),
     templates: await at('Templates'),
+    images: fast,
     network: { id: await hands.find(['DC1', 'network', 'VM Network']), name: 'VM Network' },
     oddName: 'Zürich / 100% \\ [x] 東京 & <b>',
     givesChecksums: true,
@@ -154,6 +166,10 @@ export async function startVcenterWorld(): Promise<VcenterWorld> {
     answerBusy: (seconds) =>
       faults([{ path: '/sdk', action: 'status', status: 503, retryAfterSeconds: seconds, times: 1 }]),
     cutUpload: (afterBytes) => faults([{ path: '/nfc', action: 'cut', afterBytes }]),
+    cutMediaUpload: (afterBytes) => faults([{ path: '/folder', action: 'cut', afterBytes }]),
+    // What ends in .part the lab writes to itself.
+    mediaNames: async () => (await readdir(onStore('ISO'))).filter((name) => !name.endsWith('.part')),
+    takeMedia: (id) => utimes(onStore(id.replace(/^\[[^\]]*\] /, '')), new Date(0), new Date(0)),
     cutDownload: (afterBytes) => faults([{ path: '/nfc', action: 'cut', afterBytes }]),
     async stripMarker(id) {
       const option = '<extraConfig><key>cloudspan.marker</key><value xsi:type="xsd:string"></value></extraConfig>';
@@ -173,6 +189,6 @@ async function writeRaw(file: string, content: DiskContent): Promise<void> {
   await raw.truncate(content.capacityBytes);
   for (const { index, data } of content.blocks()) {
     const at = index * BLOCK_BYTES;
-    await raw.write(data, 0, Math.min(BLOCK_BYTES, content.capacityBytes - at), at);
+    await raw.write(data, 0, Math.min(data.length, content.capacityBytes - at), at);
   }
 }

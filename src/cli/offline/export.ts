@@ -26,7 +26,8 @@ export function addExport(program: Command): void {
   program
     .command('export <source>')
     .description(
-      'write a VM, vApp or template into a folder of this machine, to be carried on a disk, or into an OVA.\n' +
+      'write a VM, vApp or template into a folder of this machine, to be carried on a disk, or into an OVA; an image of a\n' +
+        'disc as a plain file (--plain).\n' +
         'Interrupted and repeated, it goes on where it was.',
     )
     .option('--to <folder>', 'write an encrypted Cloudspan package into this folder')

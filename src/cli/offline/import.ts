@@ -31,8 +31,8 @@ export function addImport(program: Command): void {
   program
     .command('import <package> <destination>')
     .description(
-      'bring a package into a cloud: a Cloudspan package, an OVA or an OVF of this machine, a folder that holds one, or\n' +
-        'the https address of an OVA or OVF. ' +
+      'bring a package into a cloud: a Cloudspan package, an OVA, an OVF or an ISO image of this machine, a folder that\n' +
+        'holds one, or the https address of an OVA, OVF or ISO. ' +
         'Interrupted and repeated, it goes on where it was. What can be chosen there are flags of their own.',
     )
     .option(
@@ -127,7 +127,7 @@ async function placeOf(source: string): Promise<{ packages: string; state: strin
   const found = await stat(packages).catch(() => null);
   if (found === null) {
     throw new Fault('object.missing', `there is nothing at ${packages}`, {
-      remedy: 'Give the folder, the package, the OVA or the OVF.',
+      remedy: 'Give the folder, the package, the OVA, the OVF or the ISO image.',
     });
   }
   const folder = found.isDirectory() && !packages.endsWith('.cloudspan');
@@ -144,7 +144,10 @@ async function chooseObject(client: Client, cloud: CloudView, name: string | und
   const { objects } = await client.listObjects({ query: { cloud: cloud.id, kinds: 'vm,vapp,template,media' } });
   const meant = (object: ObjectView) =>
     name === undefined || object.name === name || object.id === name || object.id.split('/').at(-1) === name;
-  const packages = objects.filter((object) => meant(object) && object.abilities.includes('export'));
+  const all = objects.filter((object) => meant(object) && object.abilities.includes('export'));
+  // Beside a package, images of discs are meant only by name.
+  const machines = all.filter(({ kind }) => kind !== 'media');
+  const packages = name === undefined && machines.length > 0 ? machines : all;
   const [first] = packages;
   if (first !== undefined && packages.length === 1) return first;
   if (packages.length > 1) {
@@ -157,12 +160,6 @@ async function chooseObject(client: Client, cloud: CloudView, name: string | und
   if (bad !== undefined) {
     const code = bad.facts?.state ?? '';
     throw new Fault(code in faultKinds ? (code as FaultCode) : 'package.damaged', bad.facts?.why ?? '');
-  }
-  const disc = objects.find((object) => meant(object) && object.kind === 'media');
-  if (disc !== undefined) {
-    throw new Fault('cloud.unsupported', `"${disc.name}" is an image of a disc, which no driver takes yet`, {
-      remedy: 'Upload it with the tools of the cloud.',
-    });
   }
   throw new Fault('object.missing', `there is no package${name === undefined ? '' : ` "${name}"`} here`, {
     details: { found: objects.map((object) => object.id) },

@@ -12,6 +12,10 @@ export interface Made {
   element: XmlElement;
 }
 
+type MadeKind = Extract<EntityKind, 'template' | 'vapp' | 'media'>;
+
+const QUERIES = { template: 'vAppTemplate', vapp: 'vApp', media: 'media' } as const;
+
 /**
  * What earlier attempts of this work made under a role and is still there with the work's marker: by the cloud's id,
  * or by the unfinished name where the intent has none. A row whose object is not there is settled as `absent`.
@@ -20,7 +24,7 @@ export async function findMade(
   session: Session,
   context: WorkContext,
   role: string,
-  kind: Extract<EntityKind, 'template' | 'vapp'>,
+  kind: MadeKind,
   signal: AbortSignal,
 ): Promise<Made | undefined> {
   const entry = context.ledger.entries.findLast((row) => row.role === role && row.kind === kind);
@@ -34,7 +38,7 @@ export async function findMade(
 export async function findOf(
   session: Session,
   entry: LedgerEntry,
-  kind: Extract<EntityKind, 'template' | 'vapp'>,
+  kind: MadeKind,
   signal: AbortSignal,
 ): Promise<{ href: string; element: XmlElement } | undefined> {
   if (entry.objectId !== undefined) {
@@ -60,9 +64,9 @@ async function readMarked(
 async function byName(
   session: Session,
   { marker }: LedgerEntry,
-  kind: 'template' | 'vapp',
+  kind: MadeKind,
   signal: AbortSignal,
 ): Promise<string | undefined> {
-  const records = await query(session, kind === 'vapp' ? 'vApp' : 'vAppTemplate', signal);
+  const records = await query(session, QUERIES[kind], signal);
   return records.find(({ name = '' }) => name.endsWith(suffixOf(marker)))?.href;
 }

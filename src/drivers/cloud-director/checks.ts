@@ -1,6 +1,7 @@
 import type { Check } from '../../model/check.ts';
 import { Fault } from '../../model/fault.ts';
-import { disksOf, type PackageDescription } from '../../model/machine.ts';
+import { disksOf, type PackageDescription, partsOf } from '../../model/machine.ts';
+import { freeMediaName } from '../../model/media.ts';
 import type { ImportRequest } from '../driver.ts';
 import {
   type Destination,
@@ -8,6 +9,7 @@ import {
   namesIn,
   readDestination,
   readNetwork,
+  requireCatalog,
   writableCatalogs,
 } from './destination.ts';
 import { roundedCapacity } from './encoded-disk.ts';
@@ -22,16 +24,22 @@ import { linkOf, mediaType } from './xml.ts';
 /** The preflight of an import; touches nothing. */
 export async function checkImport(session: Session, request: ImportRequest, signal: AbortSignal): Promise<Check[]> {
   const destination = await readDestination(session, request.destination, signal);
+  const media = request.description.kind === 'media';
+  if (media) {
+    const holder = await tried('destination', async () => requireCatalog(session, destination));
+    if ('outcome' in holder) return [holder];
+  }
   const checks = [await nameCheck(session, request, destination, signal)];
   const placement = await tried('placement', () => readPlacement(session, destination, request.placement, signal));
   if ('outcome' in placement) return [...checks, placement];
-  checks.push(await catalogCheck(session, destination, placement, signal));
+  const upload = mediaType(media ? 'media' : 'uploadVAppTemplateParams');
+  checks.push(await catalogCheck(session, destination, placement, upload, signal));
   checks.push(...spaceChecks(request.description, placement, destination));
   if (destination.kind === 'vdc') {
     checks.push(versionCheck(request.description, placement, destination));
     checks.push(await networkCheck(session, request, destination, signal));
   }
-  checks.push(...contentChecks(request));
+  if (!media) checks.push(...contentChecks(request));
   return checks;
 }
 
@@ -51,7 +59,7 @@ async function nameCheck(
   destination: Destination,
   signal: AbortSignal,
 ): Promise<Check> {
-  const { name, onNameClash } = request;
+  const { name } = request;
   if (name === '' || [...name].length > 128) {
     return {
       name: 'name-free',
@@ -61,7 +69,7 @@ async function nameCheck(
     };
   }
   const checked = await tried('name-free', async () => ({
-    free: freeName(session, name, await namesIn(session, destination, signal), onNameClash, `"${destination.name}"`),
+    free: nameFor(session, request, await namesIn(session, destination, signal), `"${destination.name}"`),
   }));
   if ('outcome' in checked) return checked;
   if (checked.free === name)
@@ -74,10 +82,19 @@ async function nameCheck(
   };
 }
 
+/** The name that it takes there. Fault: `object.exists`. */
+export function nameFor(session: Session, request: ImportRequest, taken: ReadonlySet<string>, where: string): string {
+  const { name, onNameClash, description } = request;
+  return description.kind === 'media'
+    ? freeMediaName(taken, name, onNameClash, session.who, where)
+    : freeName(session, name, taken, onNameClash, where);
+}
+
 async function catalogCheck(
   session: Session,
   destination: Destination,
   placement: Placement,
+  upload: string,
   signal: AbortSignal,
 ): Promise<Check> {
   const writable = await writableCatalogs(session, destination, signal);
@@ -92,7 +109,7 @@ async function catalogCheck(
     };
   }
   const element = await session.read(placement.catalog, `read catalog "${catalog.name}"`, signal);
-  if (linkOf(element, 'add', mediaType('uploadVAppTemplateParams')) === undefined) {
+  if (linkOf(element, 'add', upload) === undefined) {
     return {
       name: 'catalog-writable',
       outcome: 'fail',
@@ -104,7 +121,7 @@ async function catalogCheck(
 }
 
 function spaceChecks(description: PackageDescription, { policy }: Placement, { kind }: Destination): Check[] {
-  const bytes = disksOf(description).reduce((sum, disk) => sum + roundedCapacity(disk.capacityBytes), 0);
+  const bytes = partsOf(description).reduce((sum, { lengthBytes }) => sum + roundedCapacity(lengthBytes), 0);
   // Until the temporary template is removed a VDC holds the disks twice.
   const needed = kind === 'vdc' ? bytes * 2 : bytes;
   if (policy === undefined) return [];

@@ -19,6 +19,14 @@ export async function readDestination(session: Session, id: string, signal: Abor
   return { kind: kind === 'vdc' ? 'vdc' : 'catalog', id, href, name: element.attributes.name ?? '', element };
 }
 
+/** Media lie in catalogs. Fault: `object.wrong-kind`. */
+export function requireCatalog(session: Session, destination: Destination): Destination {
+  if (destination.kind === 'catalog') return destination;
+  throw new Fault('object.wrong-kind', `${session.who}: VDC "${destination.name}" takes no image of a disc`, {
+    remedy: 'Name a catalog: images of discs lie there, and every VDC of the organization can use them.',
+  });
+}
+
 /** Names of the items of a catalog, or of the vApps and standalone VMs of a VDC. */
 export async function namesIn(session: Session, destination: Destination, signal: AbortSignal): Promise<Set<string>> {
   const { kind, href } = destination;

@@ -7,7 +7,7 @@ import { urnOf } from './entity.ts';
 import type { Session } from './session.ts';
 import type { Source } from './source.ts';
 import { awaitAnswer } from './tasks.ts';
-import { linkOf, type XmlElement } from './xml.ts';
+import { at, childrenOf, linkOf, type XmlElement } from './xml.ts';
 
 const ROLE = 'download area';
 /** Tries to go on with a file after a broken connection without a byte in between. */
@@ -16,20 +16,23 @@ const PAUSE_MILLISECONDS = 300;
 /** How long the end of a staging that was broken off is waited for; then it is left to `undo`. */
 const CLEAN_UP_MILLISECONDS = 30_000;
 
-/** The area in which Cloud Director lays out the files of one vApp or template for download. */
+/** What is laid out: media, a template, or a vApp. */
+export type Staged = Pick<Source, 'kind' | 'href' | 'name'>;
+
+/** The area in which Cloud Director lays out the files of one vApp, template or media for download. */
 export interface DownloadArea {
   /** undefined: the area was open before and is not ours to give back. */
   readonly entry: LedgerEntry | undefined;
-  /** Address of the descriptor; the files lie beside it. */
+  /** Address of the descriptor, the files lie beside it; of media: of the file itself. */
   readonly descriptor: string;
 }
 
 /**
  * Stages the source (`action/enableDownload`) after giving back what an earlier attempt of this work left. An area that
  * is open then was opened by others: it is used and stays open. That of a vApp is staged anew, because the machines may
- * have run since; a template does not change.
+ * have run since; a template or media do not change.
  */
-export async function openArea(session: Session, source: Source, context: WorkContext): Promise<DownloadArea> {
+export async function openArea(session: Session, source: Staged, context: WorkContext): Promise<DownloadArea> {
   const { signal, ledger } = context;
   const what = `stage "${source.name}" for download`;
   for (const row of ledger.entries) {
@@ -39,12 +42,13 @@ export async function openArea(session: Session, source: Source, context: WorkCo
   }
   const holder = await session.read(source.href, what, signal);
   if (isOpenArea(holder)) {
-    if (source.kind !== 'template') await stage(session, source, what, signal);
-    const now = source.kind === 'template' ? holder : await session.read(source.href, what, signal);
+    const fixed = source.kind === 'template' || source.kind === 'media';
+    if (!fixed) await stage(session, source, what, signal);
+    const now = fixed ? holder : await session.read(source.href, what, signal);
     return { entry: undefined, descriptor: descriptorOf(session, now, what) };
   }
   const intent = await ledger.intend({ action: 'create', kind: 'download', role: ROLE, name: source.name });
-  const id = urnOf(source.kind === 'template' ? 'template' : 'vapp', source.href);
+  const id = urnOf(source.kind === 'vm' ? 'vapp' : source.kind, source.href);
   // The area has no id but its holder's, which is known before: so it is found also when staging is broken off.
   const entry = await ledger.settle(intent, 'intent', id);
   try {
@@ -60,7 +64,7 @@ export async function openArea(session: Session, source: Source, context: WorkCo
   }
 }
 
-async function stage(session: Session, source: Source, what: string, signal: AbortSignal): Promise<void> {
+async function stage(session: Session, source: Staged, what: string, signal: AbortSignal): Promise<void> {
   const answer = await session.send({ method: 'POST', href: `${source.href}/action/enableDownload`, what, signal });
   await awaitAnswer(session, answer, what, signal);
 }
@@ -78,14 +82,34 @@ async function disableWhenFree(session: Session, href: string, signal: AbortSign
 }
 
 function isOpenArea(holder: XmlElement): boolean {
-  return linkOf(holder, 'download:identity') !== undefined || linkOf(holder, 'download:default') !== undefined;
+  return linkOf(holder, 'download:identity') !== undefined || downloadOf(holder) !== undefined;
+}
+
+/** Media have the link in their file. */
+function downloadOf(holder: XmlElement): string | undefined {
+  if (holder.name !== 'Media') return linkOf(holder, 'download:default');
+  const files = childrenOf(at(holder, 'Files'), 'File');
+  return files.map((file) => linkOf(file, 'download:default')).find((href) => href !== undefined);
 }
 
 /** The identity form keeps MAC addresses and BIOS UUIDs. */
 function descriptorOf(session: Session, holder: XmlElement, what: string): string {
-  const href = linkOf(holder, 'download:identity') ?? linkOf(holder, 'download:default');
-  if (href === undefined) throw new Fault('cloud.protocol', `${session.who}: ${what}: the cloud offers no descriptor`);
+  const href = linkOf(holder, 'download:identity') ?? downloadOf(holder);
+  if (href === undefined)
+    throw new Fault('cloud.protocol', `${session.who}: ${what}: the cloud offers nothing to read`);
   return href;
+}
+
+/** Gives back an area that this work opened. */
+export async function closeArea(
+  session: Session,
+  { href }: Staged,
+  area: DownloadArea,
+  { ledger }: WorkContext,
+): Promise<void> {
+  if (area.entry === undefined) return;
+  await disable(session, href, AbortSignal.timeout(60_000));
+  await ledger.settle(area.entry, 'removed');
 }
 
 /** Gives the area back. What is disabled or gone already is no error. */

@@ -33,6 +33,10 @@ export function urnOf(kind: EntityKind, href: string): string | undefined {
   return uuid === undefined ? undefined : `urn:vcloud:${FORMS[kind].urn}:${uuid}`;
 }
 
+export function isMediaId(id: string): boolean {
+  return id.startsWith(`urn:vcloud:${FORMS.media.urn}:`);
+}
+
 /** Kind and address of an object by its id. Fault `object.missing` for what is no id of this cloud. */
 export function locate(session: Session, id: string): { kind: EntityKind; href: string } {
   const [, urn = '', uuid = ''] = /^urn:vcloud:([a-z]+):([0-9a-f-]{36})$/i.exec(id) ?? [];

@@ -7,7 +7,9 @@ import { readDescriptor } from '../../ovf/descriptor/read.ts';
 import { decodeVmdk } from '../../ovf/vmdk/decode.ts';
 import type { Exports, OpenExport, WorkContext } from '../driver.ts';
 import { describeSource, readPlainDescriptor, systemOf } from './describe.ts';
-import { type DownloadArea, disable, fileBytes, fileUrl, openArea } from './download.ts';
+import { closeArea, type DownloadArea, fileBytes, fileUrl, openArea } from './download.ts';
+import { isMediaId } from './entity.ts';
+import { checkMedia, openMedia, readMedia } from './media-export.ts';
 import type { Session } from './session.ts';
 import { nameOfObstacle, obstacle, readSource, type Source } from './source.ts';
 import { versionOf } from './version.ts';
@@ -15,12 +17,13 @@ import { child, childrenOf, textAt } from './xml.ts';
 
 export function exportsFacet(session: Session): Exports {
   return {
-    check: (id, signal) => check(session, id, signal),
+    check: (id, signal) => (isMediaId(id) ? checkMedia(session, id, signal) : check(session, id, signal)),
     async describe(id, signal) {
+      if (isMediaId(id)) return (await readMedia(session, id, signal)).description;
       const source = await readSource(session, id, signal);
       return describeSource(source, await readPlainDescriptor(session, source, signal));
     },
-    open: (id, context) => open(session, id, context),
+    open: (id, context) => (isMediaId(id) ? openMedia(session, id, context) : open(session, id, context)),
   };
 }
 
@@ -98,15 +101,9 @@ async function open(session: Session, id: string, context: WorkContext): Promise
     const files = filesOf(session, source, description, ovf);
     return new Download(session, source, area, context, description, version, files);
   } catch (error) {
-    await giveBack(session, source, area, context).catch(() => undefined);
+    await closeArea(session, source, area, context).catch(() => undefined);
     throw error;
   }
-}
-
-async function giveBack(session: Session, source: Source, area: DownloadArea, context: WorkContext): Promise<void> {
-  if (area.entry === undefined) return;
-  await disable(session, source.href, AbortSignal.timeout(60_000));
-  await context.ledger.settle(area.entry, 'removed');
 }
 
 /** The file of every disk of the description: by controller and unit inside of its machine, else by place. */
@@ -189,7 +186,7 @@ class Download implements OpenExport {
   }
 
   close(_outcome: 'complete' | 'abandoned'): Promise<void> {
-    this.#closing ??= giveBack(this.#session, this.#source, this.#area, this.#context).catch((error: unknown) => {
+    this.#closing ??= closeArea(this.#session, this.#source, this.#area, this.#context).catch((error: unknown) => {
       this.#closing = undefined;
       throw error;
     });

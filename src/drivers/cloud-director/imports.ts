@@ -9,9 +9,10 @@ import { preparePackage } from './descriptor.ts';
 import { type Destination, namesIn, readDestination, readNetwork } from './destination.ts';
 import { urnOf } from './entity.ts';
 import { adoptVapp, hasEulas, type Instantiation, instantiate } from './instantiate.ts';
+import { importMedia } from './media-import.ts';
 import { MARKER_KEY, writeMetadata } from './metadata.ts';
 import { placementOptions, readPlacement } from './placement.ts';
-import { removeTemplate, undoAll } from './removal.ts';
+import { removeItem, undoAll } from './removal.ts';
 import { renameTemplate, renameVapp } from './rename.ts';
 import type { Session } from './session.ts';
 import { readSource } from './source.ts';
@@ -33,7 +34,7 @@ export function importsFacet(session: Session): Imports {
   };
 }
 
-interface Work {
+export interface Work {
   session: Session;
   request: ImportRequest;
   feeds: ReadonlyMap<string, DiskFeed>;
@@ -47,6 +48,7 @@ async function run(work: Work): Promise<ImportResult> {
     throw new Fault('eula.required', `${session.who}: "${request.name}" has a license that must be accepted`);
   }
   const destination = await readDestination(session, request.destination, context.signal);
+  if (request.description.kind === 'media') return importMedia(work, destination);
   return destination.kind === 'catalog' ? intoCatalog(work, destination) : intoVdc(work, destination);
 }
 
@@ -106,7 +108,7 @@ async function intoVdc(work: Work, destination: Destination): Promise<ImportResu
   if (isUnfinished(vapp.element, context.marker)) await configure(making, href);
   temporary ??= await findMade(session, context, TEMPORARY_ROLE, 'template', signal);
   if (temporary !== undefined) {
-    await removeTemplate(session, temporary.href, signal);
+    await removeItem(session, temporary.href, signal);
     await ledger.settle(temporary.entry, 'removed');
   }
   if (isUnfinished(vapp.element, context.marker)) {

@@ -98,7 +98,7 @@ function catalogOf(session: Session, record: QueryRecord): InventoryObject[] {
   return object('catalog', record).map((catalog) => ({
     ...catalog,
     parent: null,
-    abilities: own && !followed ? ['hold-templates'] : [],
+    abilities: own && !followed ? ['hold-templates', 'hold-media'] : [],
     facts: {
       ...(record.orgName === undefined ? {} : { organization: record.orgName }),
       ...(record.publishSubscriptionType === undefined ? {} : { publication: record.publishSubscriptionType }),
@@ -204,7 +204,7 @@ function mediaOf(record: QueryRecord, catalog: string | undefined, inTop: InTop)
   return object('media', record).map((media) => ({
     ...media,
     parent: inTop('catalog', catalog) ?? inTop('vdc', record.vdc),
-    abilities: [],
+    abilities: record.status === undefined || record.status === 'RESOLVED' ? ['export'] : [],
     facts: { bytes: record.storageB ?? '', status: record.status ?? '' },
   }));
 }

@@ -9,8 +9,8 @@ import { awaitAnswer, awaitTask, cancelTask, isOpen, tasksOf } from './tasks.ts'
 import { isUnfinished, readIfThere } from './unfinished.ts';
 import { body, mediaType, tag, type XmlElement } from './xml.ts';
 
-/** Ends what runs on a template (an upload, an import) and deletes it with its catalog item. Gone already is fine. */
-export async function removeTemplate(session: Session, href: string, signal: AbortSignal): Promise<void> {
+/** Ends what runs on a template or media (an upload, an import) and deletes it with its catalog item. Gone already is fine. */
+export async function removeItem(session: Session, href: string, signal: AbortSignal): Promise<void> {
   await remove(session, href, signal);
 }
 
@@ -105,14 +105,14 @@ async function undoRow(
     await ledger.settle(row, row.objectId === undefined ? 'absent' : 'removed');
     return undefined;
   }
-  if (row.kind !== 'template' && row.kind !== 'vapp') return undefined;
+  if (row.kind !== 'template' && row.kind !== 'vapp' && row.kind !== 'media') return undefined;
   const found = await findOf(session, row, row.kind, signal);
   if (found === undefined) {
     await ledger.settle(row, 'absent');
     return undefined;
   }
   const { href, element } = found;
-  if (row.kind === 'template') await removeTemplate(session, href, signal);
+  if (row.kind !== 'vapp') await removeItem(session, href, signal);
   else {
     if (isDeployed(element) && !isUnfinished(element, row.marker)) {
       return `${session.who}: the vApp ${quoted(element)} was left alone: it is finished and powered on`;

@@ -13,6 +13,20 @@ export async function renameVapp(
   await put(session, href, 'vApp', body('VApp', { name }, tag('Description', {}, description)), name, signal);
 }
 
+/** The same for media. */
+export async function renameMedia(
+  session: Session,
+  href: string,
+  name: string,
+  description: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const media = await session.read(href, `read "${name}"`, signal);
+  const { imageType = 'iso', size } = media.attributes;
+  const content = body('Media', { name, imageType, size }, tag('Description', {}, description));
+  await renameItem(session, { href, element: media, type: 'media', content }, name, description, signal);
+}
+
 /**
  * Gives a template its name and description. The catalog item carries both as well; on the releases where it follows
  * its template by itself the second step has nothing left to do.
@@ -24,19 +38,28 @@ export async function renameTemplate(
   description: string,
   signal: AbortSignal,
 ): Promise<void> {
+  const template = await session.read(href, `read "${name}"`, signal);
+  const content = body('VAppTemplate', { name }, tag('Description', {}, description));
+  await renameItem(session, { href, element: template, type: 'vAppTemplate', content }, name, description, signal);
+}
+
+async function renameItem(
+  session: Session,
+  entity: { href: string; element: XmlElement; type: string; content: string },
+  name: string,
+  description: string,
+  signal: AbortSignal,
+): Promise<void> {
   const text = tag('Description', {}, description);
   const carries = (element: XmlElement) =>
     element.attributes.name === name && (child(element, 'Description')?.text ?? '') === description;
-  const template = await session.read(href, `read "${name}"`, signal);
-  if (!carries(template)) {
-    await put(session, href, 'vAppTemplate', body('VAppTemplate', { name }, text), name, signal);
-  }
-  const itemHref = linkOf(template, 'catalogItem');
+  if (!carries(entity.element)) await put(session, entity.href, entity.type, entity.content, name, signal);
+  const itemHref = linkOf(entity.element, 'catalogItem');
   if (itemHref === undefined) return;
   const item = await session.read(itemHref, `read the catalog item of "${name}"`, signal);
   if (carries(item)) return;
-  const entity = child(item, 'Entity');
-  const content = body('CatalogItem', { name }, text, entity === undefined ? undefined : rewrite(entity));
+  const inner = child(item, 'Entity');
+  const content = body('CatalogItem', { name }, text, inner === undefined ? undefined : rewrite(inner));
   await put(session, itemHref, 'catalogItem', content, name, signal);
 }
 

@@ -8,7 +8,7 @@ import { at, childrenOf, linkOf, type XmlElement } from './xml.ts';
 const FIRST_POLL_MILLISECONDS = 100;
 const LONGEST_POLL_MILLISECONDS = 3_000;
 
-/** One file of an upload as the template shows it (`Files/File`). */
+/** One file of an upload as the template or media show it (`Files/File`). */
 export interface TransferFile {
   name: string;
   /** -1 while the cloud does not know it. */
@@ -53,13 +53,18 @@ export function isDescriptorTaken(template: XmlElement): boolean {
   return template.attributes.ovfDescriptorUploaded === 'true' || filesOf(template).length > 1;
 }
 
-/** Whether an upload can still become a template: not failed (-1), not given up for standing still (17). */
+/** The cloud has all of it. */
+export function isReady(entity: XmlElement): boolean {
+  return statusOf(entity) === (entity.name === 'Media' ? STATUS.resolved : STATUS.off);
+}
+
+/** Whether an upload can still become a template or media: not failed (-1), not given up for standing still (17). */
 export function isAlive(template: XmlElement): boolean {
   const status = statusOf(template);
   return status === STATUS.unresolved || status === STATUS.resolved || status === STATUS.off;
 }
 
-/** Reads the template until `done`; one that failed meanwhile is a fault with the message of its task. */
+/** Reads the template or media until `done`; one that failed meanwhile is a fault with the message of its task. */
 export async function pollTemplate(
   session: Session,
   href: string,
@@ -71,7 +76,7 @@ export async function pollTemplate(
     const template = await session.read(href, what, signal);
     if (!isAlive(template)) throw uploadFailure(session, template, what);
     const failed = tasksOf(template).find((task) => !isOpen(task) && taskStatusOf(task) !== 'success');
-    if (failed !== undefined && statusOf(template) !== STATUS.off) throw failureOf(session, failed, what);
+    if (failed !== undefined && !isReady(template)) throw failureOf(session, failed, what);
     if (done(template)) return template;
     await delay(wait, signal);
   }
@@ -83,8 +88,5 @@ function uploadFailure(session: Session, template: XmlElement, what: string): Fa
   }
   const failed = tasksOf(template).find((task) => !isOpen(task) && taskStatusOf(task) !== 'success');
   if (failed !== undefined) return failureOf(session, failed, what);
-  return new Fault(
-    'cloud.failed',
-    `${session.who}: ${what}: the cloud did not take the template (status ${statusOf(template)})`,
-  );
+  return new Fault('cloud.failed', `${session.who}: ${what}: the cloud did not take it (status ${statusOf(template)})`);
 }

@@ -5,10 +5,10 @@ import type { Session } from './session.ts';
 import { fileNamed, filesOf, isAlive, pollTemplate, type TransferFile } from './transfer-files.ts';
 
 /** Bytes of one ranged PUT. */
-const RANGE_BYTES = 32 * 1024 * 1024;
+export const RANGE_BYTES = 32 * 1024 * 1024;
 /** Broken connections without a byte in between. */
-const ATTEMPTS = 5;
-const PAUSE_MILLISECONDS = 300;
+export const ATTEMPTS = 5;
+export const PAUSE_MILLISECONDS = 300;
 
 export interface FileUpload {
   session: Session;
@@ -85,6 +85,7 @@ async function send(
   }
 }
 
-function canGoOn(fault: Fault): boolean {
+/** Whether the cloud may be asked how far it came. */
+export function canGoOn(fault: Fault): boolean {
   return fault.code === 'cloud.unreachable' || fault.code === 'cloud.session' || fault.details?.status === 416;
 }

@@ -7,7 +7,7 @@ import { findMade } from './adoption.ts';
 import { descriptorFor, manifestOf } from './descriptor.ts';
 import { countEncoded, ENCODING, type EncodedDisk } from './encoded-disk.ts';
 import { STATUS, statusOf, urnOf } from './entity.ts';
-import { removeTemplate } from './removal.ts';
+import { removeItem } from './removal.ts';
 import type { Session } from './session.ts';
 import { descriptorFile, fileNamed, filesOf, isAlive, isDescriptorTaken, pollTemplate } from './transfer-files.ts';
 import { orLateTwin, unfinishedName } from './unfinished.ts';
@@ -106,7 +106,7 @@ async function adopt(upload: TemplateUpload): Promise<{ entry: LedgerEntry; href
   const same = statusOf(element) === STATUS.off || encoding === undefined || encoding === ENCODING;
   if (isAlive(element) && same)
     return { entry: await context.ledger.settle(entry, 'made', urnOf('template', href)), href };
-  await removeTemplate(session, href, context.signal);
+  await removeItem(session, href, context.signal);
   await context.ledger.settle(entry, 'removed');
   return undefined;
 }

@@ -2,8 +2,10 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Fault } from '../../model/fault.ts';
 import type { PackageDescription } from '../../model/machine.ts';
+import { mediaPackage } from '../../model/media.ts';
 import { MANIFEST_FILE } from '../../protocol/package.ts';
 import { fileFault, pathInside, ROOT } from './files.ts';
+import { type Image, openImage } from './images.ts';
 import { type Archive, openOva, openOvf, openRemoteOvf } from './ovf/archive.ts';
 import { readMarker } from './ovf/marker.ts';
 import type { Remote } from './ovf/remote.ts';
@@ -29,7 +31,7 @@ export interface Item {
 }
 
 export const PACKAGE_SUFFIX = '.cloudspan';
-const UNFINISHED = /\[cloudspan ([0-9a-z-]+)\]\.(cloudspan|ova)$/;
+const UNFINISHED = /\[cloudspan ([0-9a-z-]+)\]\.(cloudspan|ova|iso)$/;
 const MAX_DEPTH = 8;
 const MAX_ITEMS = 20_000;
 
@@ -90,7 +92,7 @@ function remoteItem(session: Session, remote: Remote, id: string): Item {
     return { ...base, kind: kind as ItemKind, name: remote.name, parent: ROOT };
   }
   throw new Fault('object.missing', `${session.who}: there is no package "${id}" at ${session.root}`, {
-    remedy: 'The address has to end in .ova or .ovf.',
+    remedy: 'The address has to end in .ova, .ovf or .iso.',
   });
 }
 
@@ -98,6 +100,7 @@ function remoteItem(session: Session, remote: Remote, id: string): Item {
 export type Opened = { description: PackageDescription; version: string } & (
   | { reader: PackageReader }
   | { archive: Archive }
+  | { image: Image }
 );
 
 /** Faults: `package.locked`, `package.damaged`, `ova.invalid`, `ovf.*`, `object.wrong-kind`. */
@@ -118,10 +121,10 @@ export async function openItem(session: Session, item: Item, signal: AbortSignal
         retry: 'later',
         remedy: 'Repeat the export that began it, or remove it.',
       });
-    case 'iso':
-      throw new Fault('object.wrong-kind', `${who} is an image of a disc, not a machine`, {
-        remedy: 'Upload it with the tools of the cloud: no driver takes disc images yet.',
-      });
+    case 'iso': {
+      const image = await openImage(session, item, who, signal);
+      return { image, description: mediaPackage(item.name, image.sizeBytes), version: `image ${image.version}` };
+    }
     default:
       throw new Fault('object.wrong-kind', `${who} is a folder`, { remedy: 'Choose a package inside of it.' });
   }
@@ -151,6 +154,8 @@ async function openArchive(session: Session, item: Item, who: string, signal: Ab
 /** The marker of the job that wrote something here. */
 export async function markerOfItem(item: Item): Promise<string | undefined> {
   if (item.kind !== 'address' && item.path.endsWith('.ova')) return readMarker(item.path);
+  if (item.kind === 'iso') return undefined;
+  if (item.kind === 'unfinished' && item.path.endsWith('.iso')) return UNFINISHED.exec(item.name)?.[1];
   return item.kind === 'package' || item.kind === 'unfinished' ? markerOf(join(item.path)) : undefined;
 }
 

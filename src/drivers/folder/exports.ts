@@ -1,6 +1,7 @@
 import type { Check } from '../../model/check.ts';
 import { Fault } from '../../model/fault.ts';
 import { disksOf } from '../../model/machine.ts';
+import { MEDIA_FILE } from '../../model/media.ts';
 import type { Exports, OpenExport, WorkContext } from '../driver.ts';
 import { itemAt, type Opened, openItem } from './catalog.ts';
 import { readDisk } from './ovf/disk.ts';
@@ -16,6 +17,10 @@ export function exportsFacet(session: Session): Exports {
 
 async function check(session: Session, id: string, signal: AbortSignal): Promise<Check[]> {
   const opened = await openItem(session, await itemAt(session, id), signal);
+  if ('image' in opened) {
+    const found = 'It is read from its beginning to its end; nothing in it tells whether it is as its maker made it.';
+    return [{ name: 'image', outcome: 'pass', found }];
+  }
   if ('reader' in opened) {
     try {
       await opened.reader.check(signal);
@@ -76,6 +81,10 @@ async function open(session: Session, id: string, { signal }: WorkContext): Prom
 function blocksOf(session: Session, opened: Opened, disk: string, id: string, signal: AbortSignal) {
   const label = `${session.who}: "${id}": disk "${disk}"`;
   if ('reader' in opened) return opened.reader.read(disk, signal);
+  if ('image' in opened) {
+    if (disk !== MEDIA_FILE) throw new Fault('object.missing', `${label} is not part of it`);
+    return opened.image.blocks(signal);
+  }
   const source = opened.archive.ovf.disks.find((one) => one.disk === disk);
   const described = disksOf(opened.description).find((one) => one.id === disk);
   if (source === undefined || described === undefined) throw new Fault('object.missing', `${label} is not part of it`);

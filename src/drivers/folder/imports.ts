@@ -8,13 +8,12 @@ import type { DiskFeed, ImportProgress, ImportRequest, ImportResult, Imports, Wo
 import { type Item, itemAt, itemsMarked, listItems, markerOfItem, openItem } from './catalog.ts';
 import { importChecks } from './checks.ts';
 import { fileFault, ROOT } from './files.ts';
+import { finishedImages, importImage } from './image-imports.ts';
 import { fileName, freeName } from './names.ts';
 import { inSectors, writeOvaFile } from './ovf/write.ts';
 import { forgetOwnKey, writePackage } from './package/write.ts';
-import { type Form, folderAt, placementOf, readForm } from './placement.ts';
+import { type Form, folderAt, placementOf, ROLE, readForm } from './placement.ts';
 import type { Session } from './session.ts';
-
-const ROLE = 'package';
 
 export function importsFacet(session: Session): Imports {
   return {
@@ -56,6 +55,7 @@ async function run(
   context: WorkContext,
   progress: (progress: ImportProgress) => void,
 ): Promise<ImportResult> {
+  if (request.description.kind === 'media') return importImage(session, request, feeds, context, progress);
   const { ledger, marker, signal } = context;
   const form = readForm(session, request.placement);
   const folder = await folderAt(session, request.destination);
@@ -167,7 +167,7 @@ async function freeFile(folder: string, base: string, suffix: string): Promise<s
 async function undo(session: Session, { ledger, marker, signal }: WorkContext): Promise<void> {
   const rows = ledger.entries.filter(({ role, state }) => role === ROLE && (state === 'intent' || state === 'made'));
   if (rows.length === 0) return;
-  const own = await itemsMarked(session, marker, signal);
+  const own = [...(await itemsMarked(session, marker, signal)), ...(await finishedImages(session, rows, signal))];
   for (const item of own) {
     try {
       await rm(item.path, { recursive: true });

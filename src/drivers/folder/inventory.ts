@@ -54,12 +54,15 @@ async function describeItem(session: Session, item: Item, signal: AbortSignal): 
   const base = { id: item.id, name: item.name, parent: item.parent };
   if (item.kind === 'folder') {
     const capacity = item.id === ROOT ? { capacity: await spaceOf(item.path) } : {};
-    return { ...base, kind: 'folder', abilities: ['hold-machines', 'hold-templates'], ...capacity };
+    return { ...base, kind: 'folder', abilities: ['hold-machines', 'hold-templates', 'hold-media'], ...capacity };
   }
   if (item.kind === 'address') return { ...base, kind: 'folder', abilities: [] };
-  if (item.kind === 'iso') return { ...base, kind: 'media', abilities: [], facts: { bytes: String(item.sizeBytes) } };
   try {
     const { description } = await openItem(session, item, signal);
+    if (description.kind === 'media') {
+      const facts = { format: 'ISO', bytes: String(description.files?.[0]?.bytes ?? 0) };
+      return { ...base, kind: 'media', abilities: ['export'], facts };
+    }
     return {
       ...base,
       kind: description.kind,
@@ -71,7 +74,7 @@ async function describeItem(session: Session, item: Item, signal: AbortSignal): 
   } catch (error) {
     signal.throwIfAborted();
     const { code, message } = Fault.from(error, session.who);
-    const name = item.kind === 'unfinished' ? item.name.replace(/\.(cloudspan|ova)$/, '') : item.name;
+    const name = item.kind === 'unfinished' ? item.name.replace(/\.(cloudspan|ova|iso)$/, '') : item.name;
     return { ...base, name, kind: 'media', abilities: [], facts: { state: code, why: message } };
   }
 }

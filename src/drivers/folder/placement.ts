@@ -5,6 +5,9 @@ import type { OptionDescription, OptionValues } from '../../model/option.ts';
 import { itemAt } from './catalog.ts';
 import type { Session } from './session.ts';
 
+/** Of what is made, in the ledger. */
+export const ROLE = 'package';
+
 export type Protection = { kind: 'plain' } | { kind: 'passphrase' } | { kind: 'node'; recipient: KeyObject };
 
 export type Form = { format: 'ova' } | { format: 'package'; protection: Protection };
@@ -48,8 +51,22 @@ export async function placementOf(session: Session, destination: string): Promis
   ];
 }
 
-/** The values as a trusted type. Faults: `input.invalid`. */
-export function readForm(session: Session, values: OptionValues): Form {
+/** An image is written as it is. Fault `input.invalid` where the choices promise something else. */
+export function checkImageForm(session: Session, values: OptionValues): void {
+  refuseUnknown(session, values);
+  const { format = '', protection = '', recipient = '' } = values;
+  if (format === 'ova') {
+    throw new Fault('input.invalid', `${session.who}: an image of a disc is no machine, so it cannot become an OVA`, {
+      remedy: 'Have it written as a plain file (--to FOLDER --plain), or leave the format out.',
+    });
+  }
+  if ((protection === '' || protection === 'plain') && recipient === '') return;
+  throw new Fault('input.invalid', `${session.who}: an image of a disc is written as it is, which everybody can read`, {
+    remedy: 'Say so: choose no protection (--plain, or --protection plain).',
+  });
+}
+
+function refuseUnknown(session: Session, values: OptionValues): void {
   const known = ['format', 'protection', 'recipient'];
   const strange = Object.keys(values).find((name) => !known.includes(name));
   if (strange !== undefined) {
@@ -57,6 +74,11 @@ export function readForm(session: Session, values: OptionValues): Form {
       remedy: `There are: ${known.join(', ')}.`,
     });
   }
+}
+
+/** The values as a trusted type. Faults: `input.invalid`. */
+export function readForm(session: Session, values: OptionValues): Form {
+  refuseUnknown(session, values);
   const format = values.format ?? 'package';
   if (format === 'ova') return { format };
   if (format !== 'package') throw new Fault('input.invalid', `${session.who}: there is no format "${format}"`);

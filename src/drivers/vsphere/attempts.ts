@@ -6,6 +6,7 @@ import { COMPLETE_KEY, extraConfigOf, MARKER_KEY } from './extras.ts';
 import { isVimFault, toFault } from './faults.ts';
 import type { VsphereInventory } from './inventory.ts';
 import { abortLease } from './lease.ts';
+import { undoMedia } from './media-undo.ts';
 import { carriesMarker, decodeName } from './names.ts';
 import { type ObjectContent, readObjects } from './property-collector.ts';
 import type { Session } from './session.ts';
@@ -143,6 +144,10 @@ export async function undoImport(session: Session, inventory: VsphereInventory, 
   for (const entry of context.ledger.entries) {
     if (entry.role !== MACHINE_ROLE || (entry.state !== 'made' && entry.state !== 'intent')) continue;
     await attempt(() => undoMachine(session, inventory, context, entry));
+  }
+  for (const entry of context.ledger.entries) {
+    if (entry.kind !== 'media' || (entry.state !== 'made' && entry.state !== 'intent')) continue;
+    await attempt(() => undoMedia(session, context, entry));
   }
   const first = faults.find(({ retry }) => retry === 'soon') ?? faults[0];
   if (first === undefined) return;

@@ -7,6 +7,8 @@ import { isVimFault, toFault } from './faults.ts';
 import type { VsphereInventory } from './inventory.ts';
 import { abortLease, type DeviceUrl, type Lease, openLease } from './lease.ts';
 import { matchFiles } from './lease-files.ts';
+import { isMediaId, readMedia } from './media.ts';
+import { checkMedia, openMedia } from './media-export.ts';
 import { readPackage, type SourcePackage } from './package.ts';
 import { returned } from './property-collector.ts';
 import type { Session } from './session.ts';
@@ -19,13 +21,16 @@ const METHODS: Record<string, string> = { VirtualApp: 'ExportVApp', VirtualMachi
 export function vsphereExports(session: Session, inventory: VsphereInventory): Exports {
   return {
     async check(id, signal) {
+      if (isMediaId(id)) return checkMedia(session, id, signal);
       return exportChecks(await readPackage(session, inventory, id, signal));
     },
     async describe(id, signal) {
+      if (isMediaId(id)) return (await readMedia(session, id, signal)).description;
       return (await readPackage(session, inventory, id, signal)).description;
     },
     async open(id, context) {
       await abortLeftovers(session, context);
+      if (isMediaId(id)) return openMedia(session, id, context.signal);
       const source = await readPackage(session, inventory, id, context.signal);
       refuseRunning(session, source);
       refuseUnsupported(session, source);

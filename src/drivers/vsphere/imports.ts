@@ -20,9 +20,11 @@ import { completeImportSpec } from './import-spec.ts';
 import type { VsphereInventory } from './inventory.ts';
 import { type Lease, openLease } from './lease.ts';
 import { checkName, freeName, namesIn, renameTo } from './machine-names.ts';
+import { isDatastore, mediaChecks } from './media-destination.ts';
+import { importMedia } from './media-import.ts';
 import { carriesMarker, decodeName, unfinishedName } from './names.ts';
 import { readPackage } from './package.ts';
-import { placementOptions } from './placement.ts';
+import { MEDIA_FOLDER, placementOptions } from './placement.ts';
 import { createImportSpec, type ImportSpec, type Plan, planImport } from './plan.ts';
 import { readObject, readObjects, returned } from './property-collector.ts';
 import type { Session } from './session.ts';
@@ -30,16 +32,22 @@ import { readSite } from './site.ts';
 import { reference, written } from './soap.ts';
 import { uploadDisks } from './uploads.ts';
 
+const isMedia = ({ description }: ImportRequest) => description.kind === 'media';
+
 type Progress = (progress: ImportProgress) => void;
 type Feeds = ReadonlyMap<string, DiskFeed>;
 
 export function vsphereImports(session: Session, inventory: VsphereInventory): Imports {
   return {
     async placement(destination, signal) {
+      if (await isDatastore(session, destination, signal)) return [MEDIA_FOLDER];
       return placementOptions(await readSite(session, destination, signal));
     },
-    check: (request, signal) => importChecks(session, request, signal),
-    run: (request, feeds, context, progress) => run(session, inventory, request, feeds, context, progress),
+    check: (request, signal) => (isMedia(request) ? mediaChecks : importChecks)(session, request, signal),
+    run: (request, feeds, context, progress) =>
+      isMedia(request)
+        ? importMedia(session, request, feeds, context, progress)
+        : run(session, inventory, request, feeds, context, progress),
     undo: (context) => undoImport(session, inventory, context),
   };
 }

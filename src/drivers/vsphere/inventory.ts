@@ -4,6 +4,7 @@ import type { InventoryEvent, InventoryObject } from '../../model/inventory.ts';
 import type { Inventory } from '../driver.ts';
 import { type Ref, refsOf } from './element.ts';
 import { isVimFault, toFault } from './faults.ts';
+import { isMediaId, mediaObject, readMedia } from './media.ts';
 import { decodeName } from './names.ts';
 import { describeObject, inventoryProperties, inventoryTypes, networksUsed, type Surroundings } from './objects.ts';
 import {
@@ -53,6 +54,7 @@ export class VsphereInventory implements Inventory {
 
   async get(id: string, signal: AbortSignal): Promise<InventoryObject> {
     const session = this.#session;
+    if (isMediaId(id)) return mediaObject(await readMedia(session, id, signal));
     const ref = await this.resolve(id, signal);
     try {
       const paths = inventoryProperties.find((set) => set.type === baseType(ref.type))?.paths ?? ['name', 'parent'];

@@ -147,15 +147,17 @@ function abilitiesOf(content: ObjectContent, kind: ObjectKind): ObjectAbility[] 
     case 'template':
       return ['export'];
     case 'datacenter':
-      return ['hold-machines', 'hold-templates'];
+      return ['hold-machines', 'hold-templates', 'hold-media'];
+    case 'datastore':
+      return ['hold-media'];
     case 'folder': {
       const types = childrenOf(content.props.get('childType'), 'string').map((item) => item.text);
-      return types.includes('VirtualMachine') ? ['hold-machines', 'hold-templates'] : [];
+      return types.includes('VirtualMachine') ? ['hold-machines', 'hold-templates', 'hold-media'] : [];
     }
     case 'cluster':
     case 'host':
     case 'pool':
-      return ['hold-machines'];
+      return ['hold-machines', 'hold-media'];
     default:
       return [];
   }

@@ -13,6 +13,26 @@ const FORMAT_LABELS: Record<DiskFormat, string> = {
 /** Virtual hardware versions from ESXi 5.5 to 8.0 U2. */
 const HARDWARE_VERSIONS = [10, 11, 13, 14, 15, 17, 18, 19, 20, 21].map((version) => `vmx-${version}`);
 
+/** For images of discs only. */
+export const MEDIA_FOLDER: OptionDescription = {
+  name: 'media-folder',
+  label: 'Folder for images',
+  help: 'Folder of the datastore that an image of a disc (ISO) is put into; it is made where there is none.',
+  type: 'text',
+  required: false,
+  default: 'ISO',
+};
+
+/** The folder on the datastore, without slashes around it; empty for the top. Fault: `input.invalid`. */
+export function mediaFolderOf(values: OptionValues, who: string): string {
+  const names = (values[MEDIA_FOLDER.name] ?? MEDIA_FOLDER.default ?? '').split('/').filter((name) => name !== '');
+  const bad = names.find((name) => name === '.' || name === '..' || /[\\\p{Cc}]/u.test(name));
+  if (bad === undefined) return names.join('/');
+  throw new Fault('input.invalid', `${who}: "${values[MEDIA_FOLDER.name]}" is no folder of a datastore`, {
+    remedy: 'Name it with slashes between its parts: ISO/linux.',
+  });
+}
+
 export interface Placement {
   pool: PoolChoice;
   folder: Ref;
@@ -80,13 +100,14 @@ export function placementOptions(site: Site): OptionDescription[] {
         ...HARDWARE_VERSIONS.map((value) => ({ value, label: value })),
       ],
     },
+    MEDIA_FOLDER,
   );
   return options;
 }
 
 /** The values of `placementOptions`, by id or by label. Faults: `input.invalid`, `object.ambiguous`. */
 export function placementOf(site: Site, values: OptionValues, who: string): Placement {
-  const known = new Set(['pool', 'folder', 'datastore', 'disk-format', 'hardware-version']);
+  const known = new Set(['pool', 'folder', 'datastore', 'disk-format', 'hardware-version', MEDIA_FOLDER.name]);
   for (const name of Object.keys(values)) {
     if (!known.has(name)) throw new Fault('input.invalid', `${who}: there is no placement "${name}" here`);
   }

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CloudHttp, type CloudResponse, retryAfterSeconds } from '../../base/http.ts';
+import { CloudHttp, type CloudRequest, type CloudResponse, retryAfterSeconds } from '../../base/http.ts';
 import { Fault } from '../../model/fault.ts';
 import type { Trust } from '../../model/option.ts';
 import type { CloudAbout, ConnectSettings, DriverLog } from '../driver.ts';
@@ -127,6 +127,36 @@ export class Session {
       if (signal.aborted) throw signal.reason;
       throw toFault(error, this.who, what);
     }
+  }
+
+  /**
+   * A request below the address of the API with the session's cookie (files of datastores). An ended session is renewed;
+   * what has a body cannot be sent again then and ends in `cloud.session`. 429 and 503 are `cloud.busy`.
+   */
+  async file(path: string, request: Omit<CloudRequest, 'url'>): Promise<CloudResponse> {
+    if (this.#closed) throw new Fault('cloud.session', `${this.who}: the session is closed`);
+    const url = new URL(path, this.url);
+    for (let again = false; ; again = true) {
+      const generation = this.#generation;
+      const cookie = this.#cookie ?? '';
+      const response = await this.#http.request({ ...request, url, headers: { ...request.headers, cookie } });
+      if (response.status === 429 || response.status === 503) {
+        response.body.destroy();
+        throw busy(this.who, response);
+      }
+      if (response.status !== 401 || again) return response;
+      response.body.destroy();
+      await this.#renew(generation);
+      request.signal.throwIfAborted();
+      if (request.body !== undefined) {
+        throw new Fault('cloud.session', `${this.who}: the session ended on the way and was renewed`);
+      }
+    }
+  }
+
+  /** The body of an answer as chunks. Fault: `cloud.unreachable`. */
+  chunks(response: CloudResponse, signal: AbortSignal): AsyncIterable<Buffer> {
+    return this.#http.chunks(response, this.url, signal);
   }
 
   /** Logs out and frees sockets. Idempotent; never throws. */

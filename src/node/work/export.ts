@@ -2,7 +2,7 @@ import { delay } from '../../base/backoff.ts';
 import type { OpenExport } from '../../drivers/driver.ts';
 import { Fault } from '../../model/fault.ts';
 import type { TransferProgress } from '../../model/job.ts';
-import { disksOf } from '../../model/machine.ts';
+import { partsOf } from '../../model/machine.ts';
 import type { WorkResult } from '../../protocol/link.ts';
 import { Offer } from '../../transfer/source/offer.ts';
 import { serveOffer } from '../../transfer/source/serve.ts';
@@ -59,7 +59,7 @@ async function offer(
 ): Promise<WorkResult> {
   const { description, version } = open;
   const result = (): WorkResult => {
-    const disks = disksOf(description).map(({ id, label, capacityBytes }) => ({
+    const disks = partsOf(description).map(({ id, label, lengthBytes: capacityBytes }) => ({
       disk: id,
       label,
       capacityBytes,
@@ -107,7 +107,7 @@ async function offer(
 
 /** In the order of the package: that is the order in which destinations take them. */
 async function readDisks(work: Work, open: OpenExport, offered: Offer, signal: AbortSignal): Promise<void> {
-  for (const disk of disksOf(open.description)) {
+  for (const disk of partsOf(open.description)) {
     work.say(`reading ${disk.label}`);
     for await (const block of open.read(disk.id, signal)) await offered.add(disk.id, block);
     signal.throwIfAborted();
@@ -133,7 +133,7 @@ export async function giveBack(
 
 function exportProgress(offered: Offer): TransferProgress {
   const { readBytes, wireBytes, resentBytes } = offered.progress();
-  const disks = disksOf(offered.description).map(({ id, label, capacityBytes }) => {
+  const disks = partsOf(offered.description).map(({ id, label, lengthBytes: capacityBytes }) => {
     const bytes = readBytes[id] ?? 0;
     return { disk: id, label, capacityBytes, arrivedBytes: bytes, givenBytes: bytes };
   });

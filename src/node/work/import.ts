@@ -4,7 +4,7 @@ import { type BlockMap, blockCount } from '../../model/block-map.ts';
 import { compareDescriptions } from '../../model/comparison.ts';
 import { Fault } from '../../model/fault.ts';
 import type { TransferProgress } from '../../model/job.ts';
-import { type DiskDescription, disksOf, type PackageDescription } from '../../model/machine.ts';
+import { type PackageDescription, type PackagePart, partsOf } from '../../model/machine.ts';
 import type { DiskProof, WorkResult } from '../../protocol/link.ts';
 import { PackageDescriptionSchema } from '../../protocol/nouns.ts';
 import type { Pull } from '../../transfer/receiver/pull.ts';
@@ -81,7 +81,7 @@ async function build(
   using _ticker = every(500, () => work.report(importProgress(description, pull, given)));
   const { imports } = cloud;
   if (imports === undefined) throw new Fault('cloud.unsupported', `cloud ${order.cloud} takes nothing in`);
-  const feeds = new Map(disksOf(description).map(({ id }) => [id, pull.feed(id)]));
+  const feeds = new Map(partsOf(description).map(({ id }) => [id, pull.feed(id)]));
   reserveStorage(desk, work, description);
   work.say(`building "${order.order.name}"`);
   const built = await imports.run({ description, ...order.order }, feeds, contextOf(desk, work, signal), (progress) => {
@@ -89,12 +89,12 @@ async function build(
   });
   work.say('comparing what left and what arrived');
   pull.conclude();
-  for (const disk of disksOf(description)) await walkAgain(pull, disk, signal);
+  for (const part of partsOf(description)) await walkAgain(pull, part, signal);
   pull.conclude();
   const maps = await orAbort(pull.finished, signal);
   const disks = prove(description, maps, pull, built);
   await rememberVersions(desk, work, description, maps);
-  for (const disk of disksOf(description)) given.set(disk.id, disk.capacityBytes);
+  for (const { id, lengthBytes } of partsOf(description)) given.set(id, lengthBytes);
   work.report(importProgress(description, pull, given));
   const { name, keepMac, keepUuid, properties } = order.order;
   const expected = {
@@ -132,9 +132,9 @@ async function readDescription(pull: Pull, signal: AbortSignal): Promise<Package
  * A driver that found its object finished after a crash has read no block in this process: what was handed to it is
  * then proven out of the transfer storage.
  */
-async function walkAgain(pull: Pull, disk: DiskDescription, signal: AbortSignal): Promise<void> {
-  if (pull.handed(disk.id).complete) return;
-  for await (const _block of pull.feed(disk.id).blocks(blockCount(disk.capacityBytes), signal)) signal.throwIfAborted();
+async function walkAgain(pull: Pull, { id, lengthBytes }: PackagePart, signal: AbortSignal): Promise<void> {
+  if (pull.handed(id).complete) return;
+  for await (const _block of pull.feed(id).blocks(blockCount(lengthBytes), signal)) signal.throwIfAborted();
 }
 
 /** Equal roots of what the source announced and of what the cloud was handed, or `transfer.mismatch`. */
@@ -144,7 +144,7 @@ function prove(
   pull: Pull,
   built: ImportResult,
 ): DiskProof[] {
-  return disksOf(description).map(({ id, label, capacityBytes }) => {
+  return partsOf(description).map(({ id, label, lengthBytes: capacityBytes }) => {
     const root = maps.get(id)?.root();
     const handed = pull.handed(id);
     if (root === undefined || !handed.complete || handed.root() !== root) {
@@ -166,7 +166,7 @@ function prove(
 
 function importProgress(description: PackageDescription, pull: Pull, given: Map<string, number>): TransferProgress {
   const { arrivedBytes, zeroBytes, alreadyThereBytes, wireBytes, resentBytes } = pull.progress();
-  const disks = disksOf(description).map(({ id, label, capacityBytes }) => ({
+  const disks = partsOf(description).map(({ id, label, lengthBytes: capacityBytes }) => ({
     disk: id,
     label,
     capacityBytes,

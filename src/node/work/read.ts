@@ -1,7 +1,7 @@
 import { BLOCK_BYTES } from '../../model/block-map.ts';
 import { Fault } from '../../model/fault.ts';
 import type { TransferProgress } from '../../model/job.ts';
-import { disksOf } from '../../model/machine.ts';
+import { partsOf } from '../../model/machine.ts';
 import type { DiskProof, WorkResult } from '../../protocol/link.ts';
 import { readMap } from '../disk-root.ts';
 import { contextOf, type Desk, type OrderOf } from './desk.ts';
@@ -13,7 +13,7 @@ import { every } from './ticker.ts';
 import type { Work } from './work.ts';
 
 /**
- * Reads every disk of an object out of its cloud and tells the roots: what is there now, whatever was once copied. Where
+ * Reads every disk and file of an object out of its cloud and tells the roots: what is there now, whatever was once copied. Where
  * the order says so, what was read stays as cache, and is not read where it is here already, nor further than there is room: no root
  * is told then.
  */
@@ -38,10 +38,10 @@ export async function runRead(desk: Desk, work: Work, signal: AbortSignal): Prom
     const proofs: DiskProof[] = [];
     try {
       using _ticker = every(500, () => work.report(progressOf(proofs, read, description)));
-      for (const [at, disk] of disksOf(description).entries()) {
-        const { id, label, capacityBytes } = disk;
+      for (const [at, part] of partsOf(description).entries()) {
+        const { id, label, lengthBytes: capacityBytes } = part;
         work.say(`reading ${label}`);
-        const map = await readMap(open, disk, signal, (block) => {
+        const map = await readMap(open, part, signal, (block) => {
           read.set(id, Math.min(capacityBytes, (block.index + 1) * BLOCK_BYTES));
           return seed?.keep(block) ?? true;
         });
@@ -66,7 +66,7 @@ function progressOf(
   read: ReadonlyMap<string, number>,
   description: WorkResult['description'],
 ): TransferProgress {
-  const disks = disksOf(description).map(({ id, label, capacityBytes }) => {
+  const disks = partsOf(description).map(({ id, label, lengthBytes: capacityBytes }) => {
     const bytes = proofs.some(({ disk }) => disk === id) ? capacityBytes : (read.get(id) ?? 0);
     return { disk: id, label, capacityBytes, arrivedBytes: bytes, givenBytes: bytes };
   });

@@ -1,11 +1,11 @@
-import { disksOf, type PackageDescription } from '../../model/machine.ts';
+import { expectedBytes, type PackageDescription } from '../../model/machine.ts';
 import { blockOwner, type Desk, type OrderOf, transferOf } from './desk.ts';
 import type { Work } from './work.ts';
 
 /** Keeps space free for the bytes that will come at the most, as far as they are known; others are let into the rest. */
 export function reserveStorage(desk: Desk, work: Work, description: PackageDescription): void {
-  const bytes = disksOf(description).reduce((sum, disk) => sum + (disk.usedBytes ?? disk.capacityBytes), 0);
-  desk.store.reserve(blockOwner(work.row), transferOf(work.row.order as OrderOf<'import'>), bytes);
+  const transfer = transferOf(work.row.order as OrderOf<'import'>);
+  desk.store.reserve(blockOwner(work.row), transfer, expectedBytes(description));
 }
 
 /** Where blocks are encrypted: waits, for as long as it takes, until the server has given the key. */

@@ -16,8 +16,11 @@ export interface Endpoints {
   seed?: StoredObject;
 }
 
-const holds = (object: StoredObject) =>
-  object.abilities.includes('hold-machines') || object.abilities.includes('hold-templates');
+/** Media go into what holds media, everything else into what holds machines or templates. */
+type Holds = (object: StoredObject) => boolean;
+const holdsMedia: Holds = ({ abilities }) => abilities.includes('hold-media');
+const holdsMachines: Holds = ({ abilities }) =>
+  abilities.includes('hold-machines') || abilities.includes('hold-templates');
 
 /**
  * Finds what a request names. The destination is a container, or a container and a new name behind it. Faults:
@@ -29,10 +32,11 @@ export async function resolveEndpoints(objects: Objects, order: CopyOrder): Prom
   const source = onlyOne(exportable.length > 0 ? exportable : found.objects, order.source);
   if (exportable.length === 0) {
     throw new Fault('object.wrong-kind', `"${order.source}" is a ${source.kind}: it cannot be copied`, {
-      remedy: 'Choose a VM, a vApp or a template.',
+      remedy: 'Choose a VM, a vApp, a template or media.',
     });
   }
-  const { cloud, container, name } = await resolveDestination(objects, order.destination);
+  const media = source.kind === 'media';
+  const { cloud, container, name } = await resolveDestination(objects, order.destination, media);
   const seed = order.seed === undefined ? undefined : await resolveSeed(objects, order.seed, cloud);
   return {
     sourceCloud: found.cloud,
@@ -55,11 +59,13 @@ async function resolveSeed(objects: Objects, text: string, cloud: string): Promi
   const seed = onlyOne(found.objects, text);
   if (seed.abilities.includes('export')) return seed;
   throw new Fault('object.wrong-kind', `the seed "${text}" is a ${seed.kind}, which has no disks to read`, {
-    remedy: 'Choose a VM, a vApp or a template.',
+    remedy: 'Choose a VM, a vApp, a template or media.',
   });
 }
 
-async function resolveDestination(objects: Objects, text: string) {
+async function resolveDestination(objects: Objects, text: string, media: boolean) {
+  const holds = media ? holdsMedia : holdsMachines;
+  const what = media ? 'media' : 'a copy';
   const { cloud, names, objects: found } = await objects.find(text);
   const containers = found.filter(holds);
   if (containers.length > 0) return { cloud, container: onlyOne(containers, text), name: undefined };
@@ -67,16 +73,18 @@ async function resolveDestination(objects: Objects, text: string) {
   const parents = names.length > 1 ? await objects.at(cloud, names.slice(0, -1)) : [];
   const above = parents.filter(holds);
   if (other !== undefined) {
-    if (above.length > 0 && other.machine !== undefined) {
+    if (above.length > 0 && (other.machine !== undefined || other.kind === 'media')) {
       throw new Fault('object.exists', `"${text}" exists already: nothing that exists is replaced`);
     }
-    throw new Fault('object.wrong-kind', `"${text}" is a ${other.kind}, which cannot hold a copy`, {
-      remedy: 'Choose a folder, pool, VDC or catalog that can.',
+    throw new Fault('object.wrong-kind', `"${text}" is a ${other.kind}, which cannot hold ${what}`, {
+      remedy: media
+        ? 'Name a catalog, a datastore or a folder that can.'
+        : 'Choose a folder, pool, VDC or catalog that can.',
     });
   }
   if (above.length > 0) return { cloud, container: onlyOne(above, text), name: names.at(-1) };
   const parentText = `${text.split('/')[0]}${joinPath(names.slice(0, -1))}`;
-  throw new Fault('object.missing', `nothing that can hold a copy is at "${text}", nor at "${parentText}"`, {
+  throw new Fault('object.missing', `nothing that can hold ${what} is at "${text}", nor at "${parentText}"`, {
     remedy: `List it: cloudspan ls ${parentText}`,
   });
 }

@@ -1,6 +1,6 @@
 import type { Check } from '../../model/check.ts';
 import { Fault } from '../../model/fault.ts';
-import { disksOf, type PackageDescription } from '../../model/machine.ts';
+import { type PackageDescription, partsOf } from '../../model/machine.ts';
 import type { ImportOrder } from '../../protocol/link.ts';
 import type { Clouds } from '../clouds.ts';
 import type { Nodes } from '../nodes.ts';
@@ -53,12 +53,13 @@ export async function preflightCopy(
   const description = await clouds.use(ends.sourceCloud, (node, cloud) =>
     node.describe({ cloud, object: ends.source.id }, signal),
   );
+  if (description.kind === 'media') refuseMachineWishes(order, ends.source.name);
   const used = usedNetworks(description);
   const networks = await resolveNetworks(objects, ends, order.networks, used);
   const plan = planOf(ends, order, networks, clouds);
   if (ends.seed !== undefined) {
     const { id, name } = ends.seed;
-    plan.seed = { object: id, name, disks: disksOf(description as never).map((disk) => disk.id) };
+    plan.seed = { object: id, name, disks: partsOf(description as PackageDescription).map(({ id }) => id) };
   }
   const checks = [
     ...(await checkWay(options, plan, signal)),
@@ -72,9 +73,7 @@ export async function preflightCopy(
     )),
   ];
   if (plan.seed !== undefined) checks.push(await checkSeed(options, plan, plan.seed, signal));
-  const totalBytes = description.machines
-    .flatMap(({ disks }) => disks)
-    .reduce((sum, { capacityBytes }) => sum + capacityBytes, 0);
+  const totalBytes = partsOf(description as PackageDescription).reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
   return { checks: forShutdown(checks, plan.shutDown), totalBytes, plan };
 }
 
@@ -173,6 +172,20 @@ function forShutdown(checks: Check[], shutDown: boolean): Check[] {
     if (check.name !== POWERED_OFF || check.outcome !== 'fail') return check;
     if (!shutDown) return { ...check, remedy: `${check.remedy ?? ''} ${SHUT_DOWN_CHOICE}`.trim() };
     return { ...check, outcome: 'warn', remedy: 'It is shut down first, as the request says.' };
+  });
+}
+
+/** Fault `input.invalid` names what media have not. */
+function refuseMachineWishes(order: CopyOrder, name: string): void {
+  const wishes: [boolean, string][] = [
+    [order.powerOn, 'be powered on'],
+    [order.powerOffSource, 'be shut down first'],
+    [Object.keys(order.properties).length > 0, 'take OVF properties'],
+  ];
+  const wished = wishes.filter(([is]) => is).map(([, words]) => words);
+  if (wished.length === 0) return;
+  throw new Fault('input.invalid', `"${name}" is an image of a disc: it cannot ${wished.join(', nor ')}`, {
+    remedy: 'Leave these wishes out; they are for machines.',
   });
 }
 

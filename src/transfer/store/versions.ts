@@ -5,30 +5,29 @@ import { syncFolder, writeDurably } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
 import { BlockMap, ENTRY_BYTES, type MapKind } from '../../model/block-map.ts';
 import { Fault } from '../../model/fault.ts';
-import { disksOf, type PackageDescription } from '../../model/machine.ts';
+import { type PackageDescription, partsOf } from '../../model/machine.ts';
 import { Keyring, type Sealing } from './sealing.ts';
 
 /** Whose version of what a map is. Only hashes of these words are written down. */
 export interface VersionName {
   /** The same for every version of one machine, whoever copies it: its cloud and its id there. */
   lineage: string;
-  /** The disk's id in the package. */
+  /** The disk's or file's id in the package. */
   disk: string;
   /** What machines that only resemble it have too, the most telling first, for lineages that are not known. */
   alike?: readonly string[];
 }
 
-/** The names of a package's disks by disk id. `lineage`: see `VersionName`; null when the server did not tell it. */
+/** The names of a package's disks and files by their ids. `lineage`: see `VersionName`; null when the server did not tell it. */
 export function versionNames(description: PackageDescription, lineage: string | null): Map<string, VersionName> {
   // Labels and ids are the cloud's own words: a copy in another cloud has other ones.
   return new Map(
-    disksOf(description).map(({ id, capacityBytes }, at) => {
-      const named = JSON.stringify([description.name, at, capacityBytes]);
+    partsOf(description).map(({ kind, id, lengthBytes }, at) => {
+      // A disk and a file of one length are not alike.
+      const size = kind === 'disk' ? [at, lengthBytes] : [at, lengthBytes, kind];
+      const named = JSON.stringify([description.name, ...size]);
       // Machines that were made from one image have disks of one size.
-      return [
-        id,
-        { lineage: lineage ?? `like ${named}`, disk: id, alike: [named, JSON.stringify([at, capacityBytes])] },
-      ];
+      return [id, { lineage: lineage ?? `like ${named}`, disk: id, alike: [named, JSON.stringify(size)] }];
     }),
   );
 }

@@ -83,7 +83,7 @@ export async function startLab(): Promise<Lab> {
   await writeFile(worldFile, JSON.stringify(world));
   const sim = await startCloudDirector({ data: join(folder, 'data'), world: worldFile });
   const agent = new Agent({ connect: { rejectUnauthorized: false } });
-  const send = async (method: string, path: string, headers: Record<string, string>, body?: string) => {
+  const send = async (method: string, path: string, headers: Record<string, string>, body?: string | Buffer) => {
     const url = path.startsWith('https:') ? path : sim.url + path;
     const options = { method: method as 'GET', dispatcher: agent, headers, ...(body === undefined ? {} : { body }) };
     const response = await request(url, options);
@@ -158,6 +158,22 @@ export async function startLab(): Promise<Lab> {
   const doomed = await uuids('vApp', 'doomed');
   const spare = await uuids('vApp', 'spare');
   const network = await uuids('orgVdcNetwork', 'net1');
+  const catalog = await uuids('catalog', 'templates');
+  const image = new DiskContent('known image', 3 * MIB + 17, 'file');
+  const putImage = async (name: string) => {
+    const media = `<Media xmlns="http://www.vmware.com/vcloud/v1.5" name="${name}" imageType="iso" size="${image.capacityBytes}"/>`;
+    const headers = { authorization: `Bearer ${token}`, accept: 'application/*+xml;version=37.0' };
+    const type = { 'content-type': 'application/vnd.vmware.vcloud.media+xml' };
+    const item = await send('POST', `/api/catalog/${catalog}/action/upload`, { ...headers, ...type }, media);
+    const href = /\bhref="([^"]+\/api\/media\/[^"]+)"/.exec(item.text)?.[1] ?? '';
+    const link = /\bhref="([^"]+\/transfer\/[^"]+)"/.exec((await send('GET', href, headers)).text)?.[1] ?? '';
+    const bytes = Buffer.alloc(image.capacityBytes);
+    for (const { index, data } of image.blocks()) data.copy(bytes, index * MIB);
+    await send('PUT', link, headers, bytes);
+    while (!/status="1"/.test((await send('GET', href, headers)).text)) await sleep(20);
+    return `urn:vcloud:media:${href.slice(-36)}`;
+  };
+  const media = await putImage('known image.iso');
   let changes = 0;
   const state: Lab['state'] = async () =>
     JSON.parse(await lab('GET', '/lab/state')) as Awaited<ReturnType<Lab['state']>>;
@@ -191,9 +207,11 @@ export async function startLab(): Promise<Lab> {
     vm: source(`urn:vcloud:vm:${await uuids('vm', 'alone')}`, 'alone', 'alone/0'),
     vapp: source(`urn:vcloud:vapp:${await uuids('vApp', 'shop')}`, 'shop', 'web/0', 'web/1', 'db/0'),
     template: source(`urn:vcloud:vapptemplate:${await uuids('vAppTemplate', 'golden')}`, 'golden', 'golden/0'),
+    media: { id: media, name: 'known image.iso', disks: [{ capacityBytes: image.capacityBytes, root: image.root() }] },
     running: `urn:vcloud:vm:${await uuids('vm', 'busy')}`,
     machines: `urn:vcloud:vdc:${await uuids('orgVdc', 'vdc1')}`,
-    templates: `urn:vcloud:catalog:${await uuids('catalog', 'templates')}`,
+    templates: `urn:vcloud:catalog:${catalog}`,
+    images: `urn:vcloud:catalog:${catalog}`,
     network: { id: `urn:vcloud:network:${network}`, name: 'net1' },
     oddName: '50 % / "Größe" & <ß> 漢字',
     givesChecksums: true,
@@ -221,6 +239,15 @@ export async function startLab(): Promise<Lab> {
     answerBusy: (retryAfter) => setRules([{ path: '/api/*', action: { kind: 'fail', status: 503, retryAfter } }]),
     cutUpload: (afterBytes) =>
       setRules([{ method: 'PUT', path: '/transfer/*.vmdk', action: { kind: 'cut', afterBytes } }]),
+    cutMediaUpload: (afterBytes) =>
+      setRules([{ method: 'PUT', path: '/transfer/*/file', action: { kind: 'cut', afterBytes } }]),
+    async mediaNames() {
+      const text = await api('GET', '/api/query?type=media&format=records&pageSize=128');
+      return [...text.matchAll(/<\w*Record\b[^>]*? name="([^"]*)"/g)].map(([, name]) => name!);
+    },
+    async takeMedia(id) {
+      await api('DELETE', `/api/media/${id.slice(-36)}/metadata/cloudspan.marker`);
+    },
     // The driver goes on after a cut; only a connection that never lasts makes it give up.
     cutDownload: (afterBytes) =>
       setRules([

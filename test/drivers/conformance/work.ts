@@ -14,7 +14,13 @@ import type { DataBlock } from '../../../src/model/block-map.ts';
 import { Fault, type FaultCode } from '../../../src/model/fault.ts';
 import type { InventoryObject } from '../../../src/model/inventory.ts';
 import type { LedgerEntry } from '../../../src/model/ledger.ts';
-import type { DiskDescription, MachineDescription, PackageDescription } from '../../../src/model/machine.ts';
+import {
+  type DiskDescription,
+  type MachineDescription,
+  type PackageDescription,
+  partsOf,
+} from '../../../src/model/machine.ts';
+import { MEDIA_FILE, mediaPackage } from '../../../src/model/media.ts';
 import { DiskContent, rootOf } from './disk-content.ts';
 import type { World } from './world.ts';
 
@@ -97,13 +103,19 @@ export async function expectFault(work: Promise<unknown>, world: World, ...codes
   return fault;
 }
 
-/** Reads every disk of an object, all at the same time. */
+/** Reads every disk and file of an object, all at the same time. */
 export async function exportRoots(cloud: Cloud, id: string, work: Work = newWork()) {
   const open = await cloud.exports!.open(id, work);
   let outcome: 'complete' | 'abandoned' = 'abandoned';
   try {
-    const disks = open.description.machines.flatMap((machine) => machine.disks);
-    const roots = await Promise.all(disks.map((disk) => rootOf(disk.capacityBytes, open.read(disk.id, work.signal))));
+    const disks = partsOf(open.description).map(({ kind, id, lengthBytes }) => ({
+      kind,
+      id,
+      capacityBytes: lengthBytes,
+    }));
+    const roots = await Promise.all(
+      disks.map(({ kind, id, capacityBytes }) => rootOf(capacityBytes, open.read(id, work.signal), kind)),
+    );
     outcome = 'complete';
     return { description: open.description, version: open.version, disks, roots };
   } finally {
@@ -187,6 +199,12 @@ export function madePackage(name: string, capacities: readonly number[], machine
   };
 }
 
+/** An image of a disc of this length that comes from nowhere. */
+export function madeMedia(name: string, bytes: number): MadePackage {
+  const description = mediaPackage(name, bytes);
+  return { description, contents: new Map([[MEDIA_FILE, new DiskContent(`media ${name}`, bytes, 'file')]]) };
+}
+
 export interface FeedOptions {
   /** Before a block is handed over. */
   before?: (disk: string, index: number) => Promise<void> | void;
@@ -214,12 +232,14 @@ export function feedsOf(made: MadePackage, options: FeedOptions = {}): Map<strin
 }
 
 export function requestFor(world: World, made: MadePackage, changes: Partial<ImportRequest> = {}): ImportRequest {
+  const { kind, name } = made.description;
+  const media = kind === 'media';
   return {
     description: made.description,
-    name: made.description.name,
-    destination: made.description.kind === 'template' ? world.templates : world.machines,
-    placement: world.placement ?? {},
-    networks: { office: world.network.id, lab: null },
+    name,
+    destination: media ? world.images : kind === 'template' ? world.templates : world.machines,
+    placement: media ? {} : (world.placement ?? {}),
+    networks: media ? {} : { office: world.network.id, lab: null },
     keepMac: false,
     keepUuid: false,
     onNameClash: 'fail',

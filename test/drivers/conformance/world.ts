@@ -31,11 +31,15 @@ export interface World {
   vm: KnownSource;
   vapp: KnownSource;
   template: KnownSource;
+  /** An image of a disc; its one file stands for the disk. */
+  media: KnownSource;
   /** Id of a machine that is powered on and may be switched. */
   running: string;
   /** Id of a folder, pool, VDC … for machines, and of one for templates. */
   machines: string;
   templates: string;
+  /** Id of a catalog, datastore or folder for media. */
+  images: string;
   /** A network to which adapters can be mapped. */
   network: { id: string; name: string };
   /** A name with spaces, slash, percent sign and letters that are not ASCII, as far as this cloud takes them. */
@@ -63,6 +67,12 @@ export interface World {
   answerBusy(seconds: number): Promise<void>;
   /** Cuts the connection of the next upload of disk bytes after that many bytes. */
   cutUpload(afterBytes: number): Promise<void>;
+  /** The same for the next upload of an image's bytes. */
+  cutMediaUpload(afterBytes: number): Promise<void>;
+  /** Names of all images that are there, finished or not, read without the driver. */
+  mediaNames(): Promise<string[]>;
+  /** Makes a finished image somebody else's: takes the marker off, or writes to it where there is none. */
+  takeMedia(id: string): Promise<void>;
   /** Cuts the connection of the next download of disk bytes after that many bytes. */
   cutDownload(afterBytes: number): Promise<void>;
   /** Takes every trace of Cloudspan's marker off an object, as a person might. */
