@@ -1,4 +1,5 @@
 import type { Duplex } from 'node:stream';
+import { chunkPassed } from './young-garbage.ts';
 
 /** Takes what is read: `bytes` of it, at the beginning of `buffer`, until it returns. */
 export type Reader = (buffer: Buffer, bytes: number) => void;
@@ -19,7 +20,10 @@ interface Handle {
  */
 export function readAll(socket: Duplex, reader: Reader): void {
   if (!shareBuffer(socket, reader)) {
-    socket.on('data', (chunk: Buffer) => reader(chunk, chunk.length));
+    socket.on('data', (chunk: Buffer) => {
+      chunkPassed(chunk.length);
+      reader(chunk, chunk.length);
+    });
     return;
   }
   // What had been read before.

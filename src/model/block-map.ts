@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 
 /** Bytes of one block. Fixed: it is part of every root. */
 export const BLOCK_BYTES = 1024 * 1024;
@@ -32,7 +32,7 @@ export function isZero(data: Uint8Array): boolean {
 }
 
 export function hashBlock(data: Uint8Array): Buffer {
-  return createHash('sha256').update(data).digest();
+  return hash('sha256', data, 'buffer');
 }
 
 export function blockCount(lengthBytes: number): number {

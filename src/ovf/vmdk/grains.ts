@@ -1,3 +1,4 @@
+import { looksRandom } from '../../base/randomness.ts';
 import { BLOCK_BYTES, isZero } from '../../model/block-map.ts';
 import { GRAIN_BYTES, SECTOR } from './header.ts';
 import { deflater, inflater, type ZlibRun } from './zlib-engine.ts';
@@ -6,6 +7,7 @@ import { deflater, inflater, type ZlibRun } from './zlib-engine.ts';
 export const INFLATE_OUTPUT_BYTES = BLOCK_BYTES + SECTOR;
 const GRAINS_PER_BLOCK = BLOCK_BYTES / GRAIN_BYTES;
 const MARKER_BYTES = 12;
+const SAMPLE_STRIDE = 17;
 /** A stored grain: zlib's frame and two stored blocks, behind its marker, on whole sectors. */
 const STORED_GRAIN_BYTES = GRAIN_BYTES + SECTOR;
 export const DEFLATE_OUTPUT_BYTES = GRAINS_PER_BLOCK * STORED_GRAIN_BYTES;
@@ -91,22 +93,6 @@ export function inflateBlock(work: InflateWork): InflateResult {
   return result;
 }
 
-/**
- * Whether a grain is encrypted or compressed already, judged by how evenly its bytes are spread: every 17th byte is
- * counted, and the chance that two of them are equal is compared with that of random bytes.
- */
-function looksRandom(grain: Buffer): boolean {
-  const counts = new Uint16Array(256);
-  let samples = 0;
-  for (let at = 0; at < grain.length; at += 17) {
-    counts[grain[at]!]!++;
-    samples++;
-  }
-  let squares = 0;
-  for (const count of counts) squares += count * count;
-  return squares < samples + (samples * samples * 1.05) / 256;
-}
-
 /** Compresses one block into markers and grains. The same block, level and zlib give the same bytes. */
 export function deflateBlock(work: DeflateWork): DeflateResult {
   const input = Buffer.from(work.input);
@@ -118,7 +104,9 @@ export function deflateBlock(work: DeflateWork): DeflateResult {
     if (isZero(grain)) continue;
     const room = output.subarray(used + MARKER_BYTES, used + STORED_GRAIN_BYTES);
     let size =
-      work.level === 0 || looksRandom(grain) ? null : deflateAt(work.level)(grain, room.subarray(0, GRAIN_BYTES));
+      work.level === 0 || looksRandom(grain, SAMPLE_STRIDE)
+        ? null
+        : deflateAt(work.level)(grain, room.subarray(0, GRAIN_BYTES));
     size ??= deflateAt(0)(grain, room);
     if (size === null) throw new Error('a stored grain does not fit its room');
     output.writeBigUInt64LE(BigInt(work.sector + index * (GRAIN_BYTES / SECTOR)), used);

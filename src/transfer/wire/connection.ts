@@ -1,6 +1,5 @@
 import type { Duplex } from 'node:stream';
 import { readAll } from '../../base/reads.ts';
-import { chunkPassed } from '../../base/young-garbage.ts';
 import { Fault } from '../../model/fault.ts';
 import { encodeFrame, FrameReader, type FrameSink, type FrameType } from './wire.ts';
 
@@ -97,7 +96,6 @@ export class Connection {
   #heard(buffer: Buffer, bytes: number): void {
     if (!this.open) return;
     this.#heardAt = performance.now();
-    chunkPassed(bytes);
     this.heardBytes += bytes;
     try {
       this.#reader.push(buffer, bytes);
