@@ -17,6 +17,8 @@ let passedBytes = 0;
 export function collectYoungGarbage(): void {
   if (collect !== null) return;
   setFlagsFromString('--external-memory-accounted-in-global-limit');
+  // The young generation stays as small as it is: what lives through one collection is a transfer's, and lives long.
+  setFlagsFromString('--semi-space-growth-factor=1');
   setFlagsFromString('--expose-gc');
   collect = runInNewContext('gc') as Collect;
 }

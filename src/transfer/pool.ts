@@ -126,6 +126,8 @@ export class BlockPool {
   readonly #free: Buffer[] = [];
   readonly #shares = new Set<Share>();
   #used = 0;
+  /** Of all shares together. */
+  #entitled = 0;
   #relieving = false;
 
   constructor(limitBlocks: number) {
@@ -140,6 +142,7 @@ export class BlockPool {
   share(options: ShareOptions): Share {
     const share = new Share(this, options);
     this.#shares.add(share);
+    this.#entitled += options.entitled;
     return share;
   }
 
@@ -159,12 +162,15 @@ export class BlockPool {
 
   restore(buffer: Buffer): void {
     this.#used--;
-    if (this.#free.length + this.#used < this.limit) this.#free.push(buffer);
+    this.#free.push(buffer);
+    this.#trim();
     this.#serve();
   }
 
   leave(share: Share): void {
     this.#shares.delete(share);
+    this.#entitled -= share.entitled;
+    this.#trim();
     this.#serve();
   }
 
@@ -178,6 +184,11 @@ export class BlockPool {
       this.#relieving = false;
     }
     this.#serve();
+  }
+
+  /** Keeps as many as may be out at once: one that is let go is made anew a moment later, and is garbage until then. */
+  #trim(): void {
+    while (this.#free.length > 0 && this.#free.length + this.#used > this.limit + this.#entitled) this.#free.pop();
   }
 
   #serve(): void {

@@ -20,7 +20,7 @@ import {
 import { inOrder } from './in-order.ts';
 
 /** Raised whenever the same blocks give other bytes than before. */
-const VMDK_ENCODER = 1;
+const VMDK_ENCODER = 2;
 
 const READ_AHEAD_BLOCKS = 6;
 const GRAIN_SECTORS = GRAIN_BYTES / SECTOR;
