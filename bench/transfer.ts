@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDisk, warmUp } from './material.ts';
-import { type Cost, median, type Row } from './measure.ts';
+import { type Cost, median, type Row, run } from './measure.ts';
 import { transfer } from './ours/transfer.ts';
 import { type Peer, startPeers } from './peers.ts';
 
@@ -43,6 +43,8 @@ async function rounds(peers: Peer[], proven: boolean, ours: () => Promise<Cost>)
   for (let round = 0; round < ROUNDS; round++) {
     for (const [index] of tools.entries()) {
       const tool = tools[(index + round) % tools.length]!;
+      // What the one before has left to the kernel to write is not for this one to wait for.
+      await run('sync', []);
       costs.get(tool.name)?.push(await tool.copy(proven));
     }
   }
