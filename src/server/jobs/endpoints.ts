@@ -21,7 +21,7 @@ const holds = (object: StoredObject) =>
 
 /**
  * Finds what a request names. The destination is a container, or a container and a new name behind it. Faults:
- * `object.missing`, `object.ambiguous`, `object.wrong-kind`, `object.exists`, `input.invalid`.
+ * `object.missing`, `object.ambiguous`, `object.wrong-kind`, `object.exists`, `input.invalid`, `auth.forbidden`.
  */
 export async function resolveEndpoints(objects: Objects, order: CopyOrder): Promise<Endpoints> {
   const found = await objects.find(order.source);
@@ -33,6 +33,10 @@ export async function resolveEndpoints(objects: Objects, order: CopyOrder): Prom
     });
   }
   const { cloud, container, name } = await resolveDestination(objects, order.destination);
+  objects.demand('copy-out', found.cloud, source);
+  objects.demand('copy-in', cloud, container);
+  if (order.powerOffSource) objects.demand('operate', found.cloud, source);
+  if (order.powerOn) objects.demand('operate', cloud, container);
   const seed = order.seed === undefined ? undefined : await resolveSeed(objects, order.seed, cloud);
   return {
     sourceCloud: found.cloud,
