@@ -12,6 +12,7 @@ import { plainHex } from './base/tls.ts';
 import { readNamedFile } from './cli/files.ts';
 import { printFault, printJson, printLine } from './cli/output.ts';
 import { addClientCommands } from './cli/program.ts';
+import { readSecret } from './cli/prompt.ts';
 import { addProxyFlags, type ProxyFlags } from './cli/proxy-flags.ts';
 import { Fault } from './model/fault.ts';
 
@@ -28,6 +29,7 @@ const program = new Command('cloudspan')
   .enablePositionalOptions()
   .exitOverride();
 
+const SERVER_FOLDER = join(homedir(), '.cloudspan', 'server');
 const STALL_HELP = 'silence after which a connection is given up';
 
 interface ServerFlags {
@@ -39,10 +41,11 @@ interface ServerFlags {
   exitWithStdin?: boolean;
 }
 
-program
+const server = program
   .command('server')
   .description('run the server: API, UI and jobs')
-  .option('--data <folder>', 'where it keeps its keys and its database', join(homedir(), '.cloudspan', 'server'))
+  .enablePositionalOptions()
+  .option('--data <folder>', 'where it keeps its keys and its database', SERVER_FOLDER)
   .option('--listen <host:port>', 'address of API, UI and node links', '127.0.0.1:8443')
   .option('--stall-seconds <seconds>', STALL_HELP, String(STALL_SECONDS))
   .option('--no-relay', 'do not let nodes that cannot dial each other meet on this port')
@@ -76,6 +79,30 @@ program
       }
     }
     await untilStopped(() => server.close(), flags.exitWithStdin === true);
+  });
+
+server
+  .command('reset-password')
+  .description("set a password on the server's machine, for an administrator who is locked out; the server may run")
+  .option('--data <folder>', 'of the server (with DATABASE_URL its database is used)', SERVER_FOLDER)
+  .option('--account <name>', 'whose', 'admin')
+  .option('--password-file <file>', 'the new one, in a file (- for stdin); else one is made and shown')
+  .option('--json', 'answer as JSON')
+  .action(async (flags: { data: string; account: string; passwordFile?: string; json?: boolean }) => {
+    const { resetPassword } = await import('./server/reset-password.ts');
+    const { account, password } = await resetPassword({
+      folder: resolve(flags.data),
+      ...(process.env.DATABASE_URL === undefined ? {} : { databaseUrl: process.env.DATABASE_URL }),
+      account: flags.account,
+      ...(flags.passwordFile === undefined ? {} : { password: await readSecret('Password', flags.passwordFile, '') }),
+      log: createLog('server'),
+    });
+    const made = flags.passwordFile === undefined ? { password } : {};
+    if (flags.json === true) printJson({ account, ...made });
+    else
+      printLine(
+        made.password === undefined ? `${account} has a new password` : `${account} has the password ${password}`,
+      );
   });
 
 interface NodeFlags extends ProxyFlags {

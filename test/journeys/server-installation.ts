@@ -26,8 +26,8 @@ export interface ServerInstallation {
   readonly pid: number;
   /** SIGKILL, then a new process on the same folder and port. */
   killAndRestart(): Promise<void>;
-  /** SIGTERM, then a new process. */
-  restart(): Promise<void>;
+  /** SIGTERM, then a new process; `meanwhile` runs in between. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -44,8 +44,9 @@ export async function startServerProcess(): Promise<ServerInstallation> {
     child.kill(signal);
     await ended;
   };
-  const again = async (signal: NodeJS.Signals) => {
+  const again = async (signal: NodeJS.Signals, meanwhile?: () => Promise<void>) => {
     await end(signal);
+    await meanwhile?.();
     child = launch(folder, Number(new URL(ready.url).port));
     ready = await readyOf(child);
   };
@@ -61,7 +62,7 @@ export async function startServerProcess(): Promise<ServerInstallation> {
     folder,
     client: createClient((question) => send(ready.url, question, token)),
     killAndRestart: () => again('SIGKILL'),
-    restart: () => again('SIGTERM'),
+    restart: (meanwhile) => again('SIGTERM', meanwhile),
     async close() {
       await end('SIGTERM');
       await rm(folder, { recursive: true, force: true });
