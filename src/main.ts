@@ -34,6 +34,7 @@ const STALL_HELP = 'silence after which a connection is given up';
 
 interface ServerFlags {
   relay: boolean;
+  apiRate?: string;
   data: string;
   listen: string;
   stallSeconds: string;
@@ -48,6 +49,7 @@ const server = program
   .option('--data <folder>', 'where it keeps its keys and its database', SERVER_FOLDER)
   .option('--listen <host:port>', 'address of API, UI and node links', '127.0.0.1:8443')
   .option('--stall-seconds <seconds>', STALL_HELP, String(STALL_SECONDS))
+  .option('--api-rate <number>', 'requests that one session, token or address may make in a minute')
   .option('--no-relay', 'do not let nodes that cannot dial each other meet on this port')
   .option('--json', 'say with a line of JSON when it is ready')
   .option('--exit-with-stdin', 'end when standard input closes')
@@ -60,6 +62,7 @@ const server = program
       ...(process.env.DATABASE_URL === undefined ? {} : { databaseUrl: process.env.DATABASE_URL }),
       uiFolder: join(root, 'dist/ui'),
       relay: flags.relay,
+      ...(flags.apiRate === undefined ? {} : { apiRate: apiRate(flags.apiRate) }),
       way: wayOfEnvironment(process.env),
       log: createLog('server'),
     });
@@ -315,6 +318,12 @@ function storageLimitBytes(gibibytes: string): number {
   const bytes = Number(gibibytes) * 1024 ** 3;
   if (Number.isFinite(bytes) && bytes > 0) return bytes;
   throw new Fault('input.invalid', `--storage-limit ${gibibytes} is no number of GiB above 0`);
+}
+
+function apiRate(text: string): number {
+  const rate = Number(text);
+  if (Number.isInteger(rate) && rate > 0) return rate;
+  throw new Fault('input.invalid', `--api-rate ${text} is no whole number above 0`);
 }
 
 function stallSeconds(text: string): number {

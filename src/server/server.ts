@@ -49,6 +49,8 @@ export interface ServerOptions {
   relay?: boolean;
   /** Proxies on the way to nodes that this server dials. */
   way?: Way;
+  /** Requests of one client in a minute. Default 12,000. */
+  apiRate?: number;
   /** The built pages. */
   uiFolder?: string;
   /** Silence after which the link to a node is given up. Default 30. */
@@ -124,7 +126,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     server: port.server,
     door: people.door,
     stream: { events, auth, sights: people.sights, database },
-    ...{ joining, handlers, uiFolder, log },
+    ...{ joining, handlers, uiFolder, log, apiRate: options.apiRate },
   });
   stack.defer(async () => {
     await port.close();

@@ -31,9 +31,10 @@ export interface ServerInstallation {
   close(): Promise<void>;
 }
 
-export async function startServerProcess(): Promise<ServerInstallation> {
+/** @param environment Of the process, besides ours. */
+export async function startServerProcess(environment: NodeJS.ProcessEnv = {}): Promise<ServerInstallation> {
   const folder = await mkdtemp(join(tmpdir(), 'cloudspan-server-'));
-  let child = launch(folder, 0);
+  let child = launch(folder, 0, environment);
   let ready = await readyOf(child);
   const password = ready.firstPassword ?? '';
   const signIn = createClient((question) => send(ready.url, question, ''));
@@ -47,7 +48,7 @@ export async function startServerProcess(): Promise<ServerInstallation> {
   const again = async (signal: NodeJS.Signals, meanwhile?: () => Promise<void>) => {
     await end(signal);
     await meanwhile?.();
-    child = launch(folder, Number(new URL(ready.url).port));
+    child = launch(folder, Number(new URL(ready.url).port), environment);
     ready = await readyOf(child);
   };
   return {
@@ -70,9 +71,12 @@ export async function startServerProcess(): Promise<ServerInstallation> {
   };
 }
 
-function launch(folder: string, port: number): ChildProcess {
+function launch(folder: string, port: number, environment: NodeJS.ProcessEnv): ChildProcess {
   const program = join(import.meta.dirname, 'server-process.ts');
-  return spawn(process.execPath, [program, folder, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return spawn(process.execPath, [program, folder, String(port)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...environment },
+  });
 }
 
 async function readyOf(child: ChildProcess): Promise<Ready> {

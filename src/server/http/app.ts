@@ -15,6 +15,7 @@ import { VERSION } from '../version.ts';
 import { type StreamOptions, serveEvents } from './event-stream.ts';
 import { servePages } from './pages.ts';
 import { answerProblems } from './problems.ts';
+import { limitRates } from './rate-limit.ts';
 
 const BODY_BYTES = 4 * 1024 * 1024;
 
@@ -26,6 +27,8 @@ export interface AppOptions {
   joining: Joining;
   handlers: Handlers;
   uiFolder: string | undefined;
+  /** Requests of one client in a minute. */
+  apiRate: number | undefined;
   log: Log;
 }
 
@@ -51,6 +54,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(fastifySwagger, { openapi: document(), transform: jsonSchemaTransform });
   await servePages(app, options.uiFolder);
   await app.register(async (routes) => {
+    await limitRates(routes, options.apiRate);
     bindRoutes(routes, options.handlers, options.door);
     serveEvents(routes, options.stream);
     serveJoin(routes, options.joining);

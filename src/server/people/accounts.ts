@@ -56,6 +56,7 @@ export function createAccounts(database: Database): Accounts {
     },
     async change(account, { role, disabled }) {
       const row = await get(account);
+      if (role === undefined && disabled === undefined) return viewOf(row);
       await change(row, { ...(role === undefined ? {} : { role }), ...(disabled === undefined ? {} : { disabled }) });
       return viewOf(await get(row.id));
     },
