@@ -11,6 +11,7 @@ import { addNodes } from './nodes.ts';
 import { addObjects } from './objects.ts';
 import { addExport } from './offline/export.ts';
 import { addImport } from './offline/import.ts';
+import { addProvider } from './provider.ts';
 import { addTokens } from './tokens.ts';
 import { addVerify } from './verify.ts';
 
@@ -29,4 +30,5 @@ export function addClientCommands(program: Command): void {
   addGrants(program);
   addTokens(program);
   addAudit(program);
+  addProvider(program);
 }

@@ -32,6 +32,12 @@ export const faultKinds = {
     'Wait until the time that is named; no password is looked at before.',
   ),
   'auth.forbidden': kind(403, 'never', 'The account may not do this.', 'Ask an administrator for the right.'),
+  'auth.provider': kind(
+    502,
+    'later',
+    'The OpenID provider at which people sign in does not answer as it should.',
+    'Check the issuer, the way from the server to it, and the CA of its certificate.',
+  ),
   'input.invalid': kind(400, 'never', 'The request does not have the form that is needed.', 'Correct the named field.'),
   'object.missing': kind(
     404,

@@ -9,6 +9,7 @@ import { JobSchema, jobsOperations } from './api/jobs.ts';
 import { NodeSchema, nodesOperations } from './api/nodes.ts';
 import { objectsOperations } from './api/objects.ts';
 import type { ApiOperation } from './api/operation.ts';
+import { providerOperations } from './api/provider.ts';
 import { tokensOperations } from './api/tokens.ts';
 import { FaultReportSchema } from './nouns.ts';
 import { readingOperations } from './readings.ts';
@@ -40,6 +41,7 @@ export const apiOperations = {
   ...grantsOperations,
   ...tokensOperations,
   ...auditOperations,
+  ...providerOperations,
   ...nodesOperations,
   ...cloudsOperations,
   ...objectsOperations,

@@ -97,7 +97,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const clouds = await openClouds({ database, nodes, vault, events, owner, log });
   stack.defer(() => clouds.close());
   const objects = createObjects(database, clouds);
-  const people = openPeople({ database, auth, clouds, nodes });
+  const people = openPeople({ database, auth, clouds, nodes, vault });
   const closing = new AbortController();
   const storageKeys = keepStorageKeys({ database, nodes, vault, owner, closing: closing.signal, log });
   const paths = createPaths({ nodes, identity, owner, relay: options.relay !== false });
@@ -126,6 +126,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     server: port.server,
     door: people.door,
     stream: { events, auth, sights: people.sights, database },
+    signIn: { provider: people.provider, auth, database, vault, log },
     ...{ joining, handlers, uiFolder, log, apiRate: options.apiRate },
   });
   stack.defer(async () => {

@@ -15,6 +15,7 @@ import { VERSION } from '../version.ts';
 import { type StreamOptions, serveEvents } from './event-stream.ts';
 import { servePages } from './pages.ts';
 import { answerProblems } from './problems.ts';
+import { type ProviderOptions, serveProvider } from './provider.ts';
 import { limitRates } from './rate-limit.ts';
 
 const BODY_BYTES = 4 * 1024 * 1024;
@@ -24,6 +25,7 @@ export interface AppOptions {
   /** Who may come in, and how it is written down. */
   door: Door;
   stream: StreamOptions;
+  signIn: ProviderOptions;
   joining: Joining;
   handlers: Handlers;
   uiFolder: string | undefined;
@@ -57,6 +59,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     await limitRates(routes, options.apiRate);
     bindRoutes(routes, options.handlers, options.door);
     serveEvents(routes, options.stream);
+    serveProvider(routes, options.signIn);
     serveJoin(routes, options.joining);
     routes.get(`${API_PREFIX}/openapi.json`, { schema: { hide: true } }, async () => app.swagger());
   });

@@ -28,6 +28,10 @@ export async function findAccount({ query }: Database, nameOrId: string): Promis
   return rows[0] ?? null;
 }
 
+export async function findBySubject({ query }: Database, subject: string): Promise<AccountRow | null> {
+  return (await query<AccountRow>(`SELECT ${COLUMNS} FROM accounts WHERE subject = $1`, [subject]))[0] ?? null;
+}
+
 type NewAccount = Pick<AccountRow, 'id' | 'name' | 'role' | 'password_hash' | 'subject'>;
 
 /** False where the name is taken. */
