@@ -11,9 +11,9 @@ afterAll(() => server?.close());
 
 const get = (path: string, token: string, headers = {}) =>
   send(server.ready.url, { method: 'GET', path }, token, headers);
-const login = (password: string) => {
+const login = (password: string, query = '', token = '') => {
   const body = JSON.stringify({ user: 'admin', password });
-  return send(server.ready.url, { method: 'POST', path: '/api/v1/login', body }, '');
+  return send(server.ready.url, { method: 'POST', path: `/api/v1/login${query}`, body }, token);
 };
 
 test('every answer carries the strict headers, and answers of the API are kept by no cache', async () => {
@@ -66,9 +66,18 @@ test('a session that asks too much is told how long to wait, and others are not 
 });
 
 test('sign-ins are bounded per address before any password is looked at', async () => {
-  const wrong = await Promise.all(Array.from({ length: 130 }, () => login('wrong')));
+  const wrong = await Promise.all(Array.from({ length: 130 }, (_, n) => login('wrong', `?n=${n}`, `invented${n}`)));
   const codes = wrong.map(({ text }) => (JSON.parse(text) as { code: string }).code);
   expect(codes).toContain('auth.locked');
   expect(codes).toContain('server.busy');
   expect(codes.filter((code) => code === 'auth.refused').length).toBeLessThanOrEqual(5);
+});
+
+test('inventing tokens does not get more answers out of the server', async () => {
+  const codes = new Set<string>();
+  for (let n = 0; n < RATE * 25 && !codes.has('server.busy'); n++) {
+    const { text } = await get('/api/v1/me', `invented-${n}`);
+    codes.add((JSON.parse(text) as { code: string }).code);
+  }
+  expect([...codes]).toEqual(['auth.required', 'server.busy']);
 });

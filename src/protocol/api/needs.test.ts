@@ -1,6 +1,12 @@
 import { expect, test } from 'vitest';
 import { apiOperations } from '../api.ts';
-import type { ApiOperation } from './operation.ts';
+import { type ApiOperation, nothing } from './operation.ts';
+
+test('an operation that does not say what it needs is not compiled', () => {
+  // @ts-expect-error `needs` is missing.
+  const undeclared: ApiOperation = { method: 'GET', path: '/x', summary: '', answer: nothing };
+  expect(undeclared).not.toHaveProperty('needs');
+});
 
 const operations = Object.entries<ApiOperation>(apiOperations);
 

@@ -103,7 +103,8 @@ export function bindRoutes(app: FastifyInstance, handlers: Handlers, { auth, gua
           await entry?.end('done', answer);
           return answer;
         } catch (error) {
-          await entry?.end(Fault.from(error, name).code);
+          // Its beginning is written down in any case.
+          await entry?.end(Fault.from(error, name).code).catch(() => {});
           throw error;
         }
       },
