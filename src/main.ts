@@ -12,6 +12,7 @@ import { plainHex } from './base/tls.ts';
 import { readNamedFile } from './cli/files.ts';
 import { printFault, printJson, printLine } from './cli/output.ts';
 import { addClientCommands } from './cli/program.ts';
+import { readSecret } from './cli/prompt.ts';
 import { addProxyFlags, type ProxyFlags } from './cli/proxy-flags.ts';
 import { Fault } from './model/fault.ts';
 
@@ -28,10 +29,12 @@ const program = new Command('cloudspan')
   .enablePositionalOptions()
   .exitOverride();
 
+const SERVER_FOLDER = join(homedir(), '.cloudspan', 'server');
 const STALL_HELP = 'silence after which a connection is given up';
 
 interface ServerFlags {
   relay: boolean;
+  apiRate?: string;
   data: string;
   listen: string;
   stallSeconds: string;
@@ -39,12 +42,14 @@ interface ServerFlags {
   exitWithStdin?: boolean;
 }
 
-program
+const server = program
   .command('server')
   .description('run the server: API, UI and jobs')
-  .option('--data <folder>', 'where it keeps its keys and its database', join(homedir(), '.cloudspan', 'server'))
+  .enablePositionalOptions()
+  .option('--data <folder>', 'where it keeps its keys and its database', SERVER_FOLDER)
   .option('--listen <host:port>', 'address of API, UI and node links', '127.0.0.1:8443')
   .option('--stall-seconds <seconds>', STALL_HELP, String(STALL_SECONDS))
+  .option('--api-rate <number>', 'requests that one session, token or address may make in a minute')
   .option('--no-relay', 'do not let nodes that cannot dial each other meet on this port')
   .option('--json', 'say with a line of JSON when it is ready')
   .option('--exit-with-stdin', 'end when standard input closes')
@@ -57,6 +62,7 @@ program
       ...(process.env.DATABASE_URL === undefined ? {} : { databaseUrl: process.env.DATABASE_URL }),
       uiFolder: join(root, 'dist/ui'),
       relay: flags.relay,
+      ...(flags.apiRate === undefined ? {} : { apiRate: apiRate(flags.apiRate) }),
       way: wayOfEnvironment(process.env),
       log: createLog('server'),
     });
@@ -76,6 +82,30 @@ program
       }
     }
     await untilStopped(() => server.close(), flags.exitWithStdin === true);
+  });
+
+server
+  .command('reset-password')
+  .description("set a password on the server's machine, for an administrator who is locked out; the server may run")
+  .option('--data <folder>', 'of the server (with DATABASE_URL its database is used)', SERVER_FOLDER)
+  .option('--account <name>', 'whose', 'admin')
+  .option('--password-file <file>', 'the new one, in a file (- for stdin); else one is made and shown')
+  .option('--json', 'answer as JSON')
+  .action(async (flags: { data: string; account: string; passwordFile?: string; json?: boolean }) => {
+    const { resetPassword } = await import('./server/reset-password.ts');
+    const { account, password } = await resetPassword({
+      folder: resolve(flags.data),
+      ...(process.env.DATABASE_URL === undefined ? {} : { databaseUrl: process.env.DATABASE_URL }),
+      account: flags.account,
+      ...(flags.passwordFile === undefined ? {} : { password: await readSecret('Password', flags.passwordFile, '') }),
+      log: createLog('server'),
+    });
+    const made = flags.passwordFile === undefined ? { password } : {};
+    if (flags.json === true) printJson({ account, ...made });
+    else
+      printLine(
+        made.password === undefined ? `${account} has a new password` : `${account} has the password ${password}`,
+      );
   });
 
 interface NodeFlags extends ProxyFlags {
@@ -288,6 +318,12 @@ function storageLimitBytes(gibibytes: string): number {
   const bytes = Number(gibibytes) * 1024 ** 3;
   if (Number.isFinite(bytes) && bytes > 0) return bytes;
   throw new Fault('input.invalid', `--storage-limit ${gibibytes} is no number of GiB above 0`);
+}
+
+function apiRate(text: string): number {
+  const rate = Number(text);
+  if (Number.isInteger(rate) && rate > 0) return rate;
+  throw new Fault('input.invalid', `--api-rate ${text} is no whole number above 0`);
 }
 
 function stallSeconds(text: string): number {

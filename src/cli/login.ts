@@ -10,6 +10,7 @@ interface LoginFlags {
   user: string;
   fingerprint?: string;
   passwordFile?: string;
+  tokenFile?: string;
   json?: boolean;
 }
 
@@ -23,6 +24,7 @@ export function addLogin(program: Command): void {
       '--password-file <file>',
       'read the password from a file (- for stdin); else CLOUDSPAN_PASSWORD or a question',
     )
+    .option('--token-file <file>', 'sign in with an API token of `cloudspan tokens create` instead (- for stdin)')
     .option('--json', 'answer as JSON')
     .addHelpText(
       'after',
@@ -49,10 +51,27 @@ async function login(where: string, flags: LoginFlags): Promise<void> {
   const seen = await probeCertificate(target, AbortSignal.timeout(30_000), { way: wayOfEnvironment(process.env) });
   if (flags.fingerprint === undefined) await confirmFingerprint(`the server ${url.host}`, seen);
   const fingerprint = plainHex(flags.fingerprint ?? seen.sha256);
+  const token = await givenToken(flags);
+  if (token !== undefined) return keepToken(url, fingerprint, token, flags.json === true);
   const password = await readSecret('Password', flags.passwordFile, 'CLOUDSPAN_PASSWORD');
   await using connection = connectTo(url.origin, fingerprint);
   const answer = await connection.client.login({ body: { user: flags.user, password } });
   await saveSession({ server: url.origin, fingerprint, token: answer.token, user: answer.user });
   if (flags.json === true) printJson({ server: url.origin, user: answer.user, expires: answer.expires });
   else printLine(`signed in to ${url.host} as ${answer.user}`);
+}
+
+/** Of the flag, or of CLOUDSPAN_TOKEN where nothing is said about a password. */
+async function givenToken({ tokenFile, passwordFile }: LoginFlags): Promise<string | undefined> {
+  if (tokenFile !== undefined) return (await readSecret('Token', tokenFile, 'CLOUDSPAN_TOKEN')).trim();
+  const wantsPassword = passwordFile !== undefined || process.env.CLOUDSPAN_PASSWORD !== undefined;
+  return wantsPassword ? undefined : process.env.CLOUDSPAN_TOKEN;
+}
+
+async function keepToken(url: URL, fingerprint: string, token: string, json: boolean): Promise<void> {
+  await using connection = connectTo(url.origin, fingerprint, token);
+  const { user, scope } = await connection.client.me({});
+  await saveSession({ server: url.origin, fingerprint, token, user });
+  if (json) printJson({ server: url.origin, user, scope });
+  else printLine(`signed in to ${url.host} as ${user}, by a token (${scope})`);
 }

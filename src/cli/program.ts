@@ -1,6 +1,9 @@
 import type { Command } from 'commander';
+import { addAccounts } from './accounts.ts';
+import { addAudit } from './audit.ts';
 import { addClouds } from './clouds.ts';
 import { addCopy } from './copy.ts';
+import { addGrants } from './grants.ts';
 import { addJobs } from './jobs.ts';
 import { addLimit } from './limits.ts';
 import { addLogin } from './login.ts';
@@ -8,6 +11,8 @@ import { addNodes } from './nodes.ts';
 import { addObjects } from './objects.ts';
 import { addExport } from './offline/export.ts';
 import { addImport } from './offline/import.ts';
+import { addProvider } from './provider.ts';
+import { addTokens } from './tokens.ts';
 import { addVerify } from './verify.ts';
 
 /** The commands that talk to a server; those that start one are in `src/main.ts`. */
@@ -21,4 +26,9 @@ export function addClientCommands(program: Command): void {
   addImport(program);
   addJobs(program);
   addVerify(program);
+  addAccounts(program);
+  addGrants(program);
+  addTokens(program);
+  addAudit(program);
+  addProvider(program);
 }

@@ -25,7 +25,19 @@ export const faultKinds = {
     'User name or password were refused.',
     'Check the account; nothing is retried, so that it is not locked.',
   ),
+  'auth.locked': kind(
+    429,
+    'later',
+    'There were too many wrong passwords for this name, or from this address.',
+    'Wait until the time that is named; no password is looked at before.',
+  ),
   'auth.forbidden': kind(403, 'never', 'The account may not do this.', 'Ask an administrator for the right.'),
+  'auth.provider': kind(
+    502,
+    'later',
+    'The OpenID provider at which people sign in does not answer as it should.',
+    'Check the issuer, the way from the server to it, and the CA of its certificate.',
+  ),
   'input.invalid': kind(400, 'never', 'The request does not have the form that is needed.', 'Correct the named field.'),
   'object.missing': kind(
     404,
@@ -241,6 +253,12 @@ export const faultKinds = {
     'later',
     'A check failed before anything was touched.',
     'Follow the remedy of the check.',
+  ),
+  'server.busy': kind(
+    429,
+    'soon',
+    'This client asked for more in a short time than the server answers.',
+    'Wait as long as the answer says, then go on more slowly.',
   ),
   'server.unavailable': kind(503, 'soon', 'The server is not ready.', 'Wait a moment; look at its log.'),
   'vault.locked': kind(

@@ -1,11 +1,16 @@
 /** The public API between server and its clients (CLI, UI, yours): `/api/v1`, JSON, faults as problem+json. */
 import { z } from 'zod';
 import { accountOperations } from './api/account.ts';
+import { accountsOperations } from './api/accounts.ts';
+import { auditOperations } from './api/audit.ts';
 import { CloudSchema, cloudsOperations } from './api/clouds.ts';
+import { grantsOperations } from './api/grants.ts';
 import { JobSchema, jobsOperations } from './api/jobs.ts';
 import { NodeSchema, nodesOperations } from './api/nodes.ts';
 import { objectsOperations } from './api/objects.ts';
 import type { ApiOperation } from './api/operation.ts';
+import { providerOperations } from './api/provider.ts';
+import { tokensOperations } from './api/tokens.ts';
 import { FaultReportSchema } from './nouns.ts';
 import { readingOperations } from './readings.ts';
 
@@ -32,6 +37,11 @@ export const ProblemSchema = FaultReportSchema.extend({ type: z.string(), title:
 /** The server's routes, the OpenAPI document and the typed client are all made from this table. Paths are below API_PREFIX. */
 export const apiOperations = {
   ...accountOperations,
+  ...accountsOperations,
+  ...grantsOperations,
+  ...tokensOperations,
+  ...auditOperations,
+  ...providerOperations,
   ...nodesOperations,
   ...cloudsOperations,
   ...objectsOperations,

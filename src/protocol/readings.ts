@@ -21,17 +21,20 @@ export const readingOperations = {
     path: '/clouds/:cloud/objects/:object/readings',
     summary: 'Read every disk of an object and tell its roots; changes nothing',
     answer: z.object({ reading: z.string() }),
+    needs: { object: 'operate' },
   },
   getReading: {
     method: 'GET',
     path: '/clouds/:cloud/readings/:reading',
     summary: 'How far a reading is, and its roots at the end',
     answer: ReadingSchema,
+    needs: { cloud: 'operate' },
   },
   endReading: {
     method: 'DELETE',
     path: '/clouds/:cloud/readings/:reading',
     summary: 'Stop a reading and forget it',
     answer: z.object({}),
+    needs: { cloud: 'operate' },
   },
 } as const;

@@ -1,14 +1,22 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto';
-import { type Algorithm, hash, verify } from '@node-rs/argon2';
 import { Fault } from '../model/fault.ts';
+import type { Role, Scope } from '../model/rights.ts';
+import { createLockout } from './people/lockout.ts';
+import { hashPassword, isPassword, newPassword } from './people/passwords.ts';
+import {
+  type AccountRow,
+  deleteSession,
+  findAccount,
+  insertFirst,
+  insertSession,
+  readSession,
+  takeToken,
+} from './store/accounts.ts';
 import type { Database } from './store/database.ts';
 
-export const SESSION_HOURS = 12;
-/** Failures of one name that cost nothing; each further one doubles the wait. */
-const FREE_FAILURES = 5;
-const LONGEST_WAIT_SECONDS = 15 * 60;
-/** OWASP's second recommendation for Argon2id: 19 MiB, 2 passes. */
-const HASHING = { algorithm: 2 as Algorithm.Argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 };
+const SESSION_HOURS = 12;
+/** By it a token is told from a session, and found by those who look for secrets in the wrong place. */
+export const TOKEN_PREFIX = 'cst_';
 
 export interface Session {
   token: string;
@@ -17,100 +25,81 @@ export interface Session {
   expires: string;
 }
 
+/** Who asks. */
+export interface Signed {
+  /** Id of the account. */
+  account: string;
+  user: string;
+  role: Role;
+  /** `own` for a session. */
+  scope: Scope;
+  /** Ids of the clouds that a token is limited to. */
+  clouds: string[] | null;
+  /** `session`, or `token <name>`. */
+  via: string;
+}
+
 export interface Auth {
   /** Makes the account `admin` where there is none and answers its password, which is kept nowhere. */
   firstPassword(): Promise<string | undefined>;
-  /** Faults: `auth.refused`, after several failures with `retryAfterSeconds` and without looking at the password. */
-  login(user: string, password: string): Promise<Session>;
+  /** Faults: `auth.refused`; `auth.locked` after several failures, without looking at the password. */
+  login(user: string, password: string, address: string): Promise<Session>;
+  /** A session without a password, for somebody who was recognised in another way. */
+  admit(account: AccountRow): Promise<Session>;
   logout(token: string): Promise<void>;
-  /** The account's name. Fault `auth.required`. */
-  check(token: string): Promise<string>;
+  /** By the token of a session or an API token. Fault `auth.required`. */
+  check(token: string, address: string): Promise<Signed>;
 }
 
-export function createAuth({ query }: Database, now: () => number = Date.now): Auth {
-  const gate = createGate(now);
+export function createAuth(database: Database, now: () => number = Date.now): Auth {
+  const lockout = createLockout(database);
+  const admit = async (account: AccountRow): Promise<Session> => {
+    const token = randomBytes(32).toString('base64url');
+    const expires = new Date(now() + SESSION_HOURS * 3600_000).toISOString();
+    await insertSession(database, hashOfToken(token), account.id, expires);
+    return { token, user: account.name, expires };
+  };
   return {
+    admit,
     async firstPassword() {
-      const password = randomBytes(15).toString('base64url');
-      const rows = await query(
-        `INSERT INTO accounts (id, name, password_hash) SELECT $1, 'admin', $2
-         WHERE NOT EXISTS (SELECT FROM accounts) ON CONFLICT DO NOTHING RETURNING id`,
-        [randomUUID(), await hash(password, HASHING)],
-      );
-      return rows.length > 0 ? password : undefined;
+      const password = newPassword();
+      const account = { id: randomUUID(), name: 'admin', role: 'administrator' as const, subject: null };
+      const made = await insertFirst(database, { ...account, password_hash: await hashPassword(password) });
+      return made ? password : undefined;
     },
-    async login(user, password) {
-      gate.pass(user);
-      gate.failed(user);
-      const [account] = await query<{ id: string; name: string; password_hash: string }>(
-        'SELECT id, name, password_hash FROM accounts WHERE name = $1',
-        [user],
-      );
-      const right = await verify(account?.password_hash ?? (await decoy()), password);
-      if (account === undefined || !right) {
+    async login(user, password, address) {
+      await lockout.attempt(user, address);
+      const found = await findAccount(database, user);
+      const account = found?.name === user && !found.disabled ? found : null;
+      if (!(await isPassword(account?.password_hash ?? null, password)) || account === null) {
         throw new Fault('auth.refused', `the server refused user name or password of "${user.slice(0, 64)}"`, {
           remedy: 'Check both; after several failures the server waits before it looks again.',
         });
       }
-      gate.succeeded(user);
-      const token = randomBytes(32).toString('base64url');
-      const expires = new Date(now() + SESSION_HOURS * 3600_000).toISOString();
-      await query('DELETE FROM sessions WHERE expires < now()');
-      await query('INSERT INTO sessions (hash, account, expires) VALUES ($1, $2, $3)', [
-        hashOf(token),
-        account.id,
-        expires,
-      ]);
-      return { token, user: account.name, expires };
+      await lockout.succeeded(user, address);
+      return admit(account);
     },
-    async logout(token) {
-      await query('DELETE FROM sessions WHERE hash = $1', [hashOf(token)]);
-    },
-    async check(token) {
-      const [row] = await query<{ name: string }>(
-        'SELECT a.name FROM sessions s JOIN accounts a ON a.id = s.account WHERE s.hash = $1 AND s.expires > $2',
-        [hashOf(token), new Date(now())],
-      );
-      if (row === undefined) throw new Fault('auth.required', 'the session is unknown or over');
-      return row.name;
+    logout: (token) => deleteSession(database, hashOfToken(token)),
+    async check(token, address) {
+      const hash = hashOfToken(token);
+      if (token.startsWith(TOKEN_PREFIX)) {
+        const used = await takeToken(database, hash, address, new Date(now()));
+        if (used === null) {
+          throw new Fault('auth.required', 'the token is unknown, revoked or over', {
+            remedy: 'Make a new one with `cloudspan tokens create`.',
+          });
+        }
+        const { account, user, role, scope, clouds, name } = used;
+        return { account, user, role, scope, clouds, via: `token ${name}` };
+      }
+      const session = await readSession(database, hash, new Date(now()));
+      if (session === null) throw new Fault('auth.required', 'the session is unknown or over');
+      return { ...session, scope: 'own', clouds: null, via: 'session' };
     },
   };
 }
 
-function hashOf(token: string): string {
+/** Tokens are random and long: a fast hash keeps them as well as a slow one. */
+export function hashOfToken(token: string): string {
   return createHash('sha256').update(token).digest('hex');
-}
-
-let decoyHash: Promise<string> | undefined;
-
-/** What an unknown name is checked against, so that it takes as long as a known one. */
-function decoy(): Promise<string> {
-  decoyHash ??= hash(randomBytes(15).toString('base64url'), HASHING);
-  return decoyHash;
-}
-
-/** Slows guessing down per name: 1 s after the free failures, doubling to a quarter of an hour. */
-export function createGate(now: () => number) {
-  const failures = new Map<string, { count: number; openAt: number }>();
-  return {
-    pass(name: string): void {
-      const wait = ((failures.get(name)?.openAt ?? 0) - now()) / 1000;
-      if (wait <= 0) return;
-      throw new Fault('auth.refused', `too many failed logins as "${name.slice(0, 64)}"`, {
-        remedy: `Wait ${Math.ceil(wait)} s, then try again.`,
-        retryAfterSeconds: Math.ceil(wait),
-      });
-    },
-    failed(name: string): void {
-      const count = (failures.get(name)?.count ?? 0) + 1;
-      const wait = count < FREE_FAILURES ? 0 : Math.min(2 ** (count - FREE_FAILURES), LONGEST_WAIT_SECONDS);
-      failures.delete(name);
-      failures.set(name, { count, openAt: now() + wait * 1000 });
-      const [oldest] = failures.keys();
-      if (failures.size > 10_000 && oldest !== undefined) failures.delete(oldest);
-    },
-    succeeded(name: string): void {
-      failures.delete(name);
-    },
-  };
 }

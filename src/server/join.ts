@@ -27,7 +27,6 @@ export function createJoining(database: Database, nodes: Nodes, identity: Identi
       const secret = randomBytes(32).toString('base64url');
       const expires = new Date(Date.now() + TOKEN_MINUTES * 60_000).toISOString();
       await insertToken(database, hashOf(secret), account, expires);
-      await audit(database, account, 'make join token', address);
       const token: JoinToken = { server: address, pin: identity.pin, secret, expires };
       return { token: `cs1.${Buffer.from(JSON.stringify(token)).toString('base64url')}`, expires };
     },

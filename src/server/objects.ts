@@ -1,8 +1,11 @@
 import { Fault } from '../model/fault.ts';
 import type { InventoryObject } from '../model/inventory.ts';
 import { escapeName, joinPath, parseCloudPath } from '../model/path.ts';
+import type { Right } from '../model/rights.ts';
 import type { ObjectView } from '../protocol/api/objects.ts';
 import type { Clouds } from './clouds.ts';
+import { refuseObject } from './people/refuse.ts';
+import type { Rights } from './people/rights.ts';
 import type { Database } from './store/database.ts';
 import {
   applyInventory,
@@ -24,12 +27,23 @@ export interface Objects {
   get(cloud: string, id: string): Promise<StoredObject>;
   ofKinds(cloud: string, kinds: string[]): Promise<StoredObject[]>;
   at(cloud: string, names: string[]): Promise<StoredObject[]>;
+  /** Fault `auth.forbidden` where whoever looks may not do this with an object that it sees. */
+  demand(right: Right, cloud: string, object: StoredObject): void;
 }
 
-export function createObjects(database: Database, clouds: Pick<Clouds, 'get' | 'use'>, owner: string): Objects {
+/** @param rights Of whoever looks: what it does not see is not there. Without them everything is seen. */
+export function createObjects(
+  database: Database,
+  clouds: Pick<Clouds, 'get' | 'use'>,
+  owner: string,
+  rights?: Rights,
+): Objects {
+  const seen = async (cloud: string, found: Promise<StoredObject[]>) =>
+    (await found).flatMap((object) => asSeen(rights, cloud, object));
   const get = async (cloud: string, id: string) => {
-    const object = (await objectById(database, cloud, id)) ?? (await askCloud(cloud, id));
-    if (object === null) throw new Fault('object.missing', `${clouds.get(cloud).name} holds no object ${id}`);
+    const found = (await objectById(database, cloud, id)) ?? (await askCloud(cloud, id));
+    const object = found === null ? undefined : asSeen(rights, cloud, found)[0];
+    if (object === undefined) throw new Fault('object.missing', `${clouds.get(cloud).name} holds no object ${id}`);
     return object;
   };
   /** A cloud may have objects that its inventory does not list (files on datastores): it knows them by their ids. */
@@ -46,36 +60,48 @@ export function createObjects(database: Database, clouds: Pick<Clouds, 'get' | '
   };
   return {
     get,
-    ofKinds: (cloud, kinds) => objectsOfKinds(database, cloud, kinds),
-    at: (cloud, names) => objectsAt(database, cloud, names),
+    ofKinds: (cloud, kinds) => seen(cloud, objectsOfKinds(database, cloud, kinds)),
+    at: (cloud, names) => seen(cloud, objectsAt(database, cloud, names)),
+    demand(right, cloud, object) {
+      if (rights !== undefined) refuseObject(right, rights, clouds.get(cloud), object);
+    },
     async list({ cloud, parent, path, kinds }) {
       const { id } = clouds.get(cloud);
       const wanted = kinds === undefined ? null : kinds.split(',').map((kind) => kind.trim());
       const view = (object: StoredObject): ObjectView => viewOf(id, object);
       if (parent !== undefined) {
-        return (await childrenOf(database, id, parent === 'root' ? null : parent, wanted)).map(view);
+        return (await seen(id, childrenOf(database, id, parent === 'root' ? null : parent, wanted))).map(view);
       }
       if (path !== undefined) {
         const text = `${escapeName(cloud)}/${path.replace(/^\//, '')}`;
         const parsed = parseCloudPath(text);
         const found =
-          parsed.id === undefined ? await objectsAt(database, id, parsed.names) : [await get(id, parsed.id)];
+          parsed.id === undefined ? await seen(id, objectsAt(database, id, parsed.names)) : [await get(id, parsed.id)];
         return found.filter(({ kind }) => wanted === null || wanted.includes(kind)).map(view);
       }
-      if (wanted !== null) return (await objectsOfKinds(database, id, wanted)).map(view);
-      return (await childrenOf(database, id, null, null)).map(view);
+      if (wanted !== null) return (await seen(id, objectsOfKinds(database, id, wanted))).map(view);
+      return (await seen(id, childrenOf(database, id, null, null))).map(view);
     },
     async find(text) {
       const parsed = parseCloudPath(text);
       const { id } = clouds.get(parsed.cloud);
       const objects =
-        parsed.id === undefined ? await objectsAt(database, id, parsed.names) : [await get(id, parsed.id)];
+        parsed.id === undefined ? await seen(id, objectsAt(database, id, parsed.names)) : [await get(id, parsed.id)];
       return { cloud: id, names: parsed.names, objects };
     },
   };
 }
 
-function viewOf(cloud: string, { names, ...object }: StoredObject): ObjectView {
+/** Of what only leads to something that is seen, no more than it takes to find the way. */
+function asSeen(rights: Rights | undefined, cloud: string, object: StoredObject): StoredObject[] {
+  const shown = rights?.shows(cloud, object.ids) ?? 'whole';
+  if (shown === 'whole') return [object];
+  if (shown === 'not') return [];
+  const { machine: _machine, capacity: _capacity, facts: _facts, ...way } = object;
+  return [way];
+}
+
+function viewOf(cloud: string, { names, ids: _, ...object }: StoredObject): ObjectView {
   return { ...object, cloud, path: joinPath(names) };
 }
 

@@ -24,9 +24,9 @@ import { createLimits, openLimitBook } from './limits.ts';
 import { acceptLink } from './link/accept.ts';
 import { openNodes } from './nodes.ts';
 import { createObjects } from './objects.ts';
+import { openPeople } from './people/people.ts';
 import { createPaths } from './reach/paths.ts';
 import { relayDoor } from './reach/relay-door.ts';
-import { accountRoutes } from './routes/account.ts';
 import { cloudRoutes } from './routes/clouds.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { nodeRoutes } from './routes/nodes.ts';
@@ -49,6 +49,8 @@ export interface ServerOptions {
   relay?: boolean;
   /** Proxies on the way to nodes that this server dials. */
   way?: Way;
+  /** Requests of one client in a minute. Default 12,000. */
+  apiRate?: number;
   /** The built pages. */
   uiFolder?: string;
   /** Silence after which the link to a node is given up. Default 30. */
@@ -95,6 +97,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const clouds = await openClouds({ database, nodes, vault, events, owner, log });
   stack.defer(() => clouds.close());
   const objects = createObjects(database, clouds, owner);
+  const people = openPeople({ database, auth, clouds, nodes, vault, owner });
   const closing = new AbortController();
   const storageKeys = keepStorageKeys({ database, nodes, vault, owner, closing: closing.signal, log });
   const paths = createPaths({ nodes, identity, owner, relay: options.relay !== false });
@@ -102,6 +105,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const records = createRecords(database, events);
   const jobs = await openJobs({
     ...{ database, nodes, clouds, objects, records, paths, identity, owner, log },
+    objectsFor: people.sights.ofJob,
     closing: closing.signal,
   });
   stack.defer(() => jobs.close());
@@ -110,15 +114,21 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const port = createPort(identity, ui);
   const joining = createJoining(database, nodes, identity, owner);
   const handlers = {
-    ...accountRoutes(auth, database),
-    ...storageRoutes(nodes, storageKeys, database),
-    ...nodeRoutes({ nodes, paths, clouds, joining, limits, database }),
+    ...people.routes,
+    ...storageRoutes(nodes, storageKeys),
+    ...nodeRoutes({ nodes, paths, clouds, joining, limits }),
     ...cloudRoutes(clouds, nodes, database),
-    ...objectRoutes(clouds, objects, database),
-    ...readingRoutes(clouds, database, owner),
+    ...objectRoutes(clouds),
+    ...readingRoutes(clouds, owner),
     ...jobRoutes(jobs, database),
   };
-  const app = await createApp({ server: port.server, auth, events, joining, handlers, uiFolder, log });
+  const app = await createApp({
+    server: port.server,
+    door: people.door,
+    stream: { events, auth, sights: people.sights, database },
+    signIn: { provider: people.provider, auth, database, vault, log },
+    ...{ joining, handlers, uiFolder, log, apiRate: options.apiRate },
+  });
   stack.defer(async () => {
     await port.close();
     await app.close();

@@ -1,10 +1,32 @@
-import { Button, Center, Group, Image, Paper, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core';
-import { useMutation, useQueryClient } from '@tanstack/react-query';
+import {
+  Button,
+  Center,
+  Divider,
+  Group,
+  Image,
+  Paper,
+  PasswordInput,
+  Stack,
+  Text,
+  TextInput,
+  Title,
+} from '@mantine/core';
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
+import { Fault, type FaultCode, faultKinds } from '../model/fault.ts';
+import { PROVIDER_REFUSED, PROVIDER_START } from '../protocol/api/provider.ts';
 import { FaultNote } from './fault.tsx';
 import icon from './icon.svg';
 import { api } from './server.ts';
 import { words } from './words.ts';
+
+/** Read before the router takes the query away: how a sign-in at the provider ended. Only codes that there are. */
+const refusal = readRefusal(new URLSearchParams(window.location.search).get(PROVIDER_REFUSED));
+
+function readRefusal(code: string | null): Fault | null {
+  if (code === null || !Object.hasOwn(faultKinds, code)) return null;
+  return new Fault(code as FaultCode, faultKinds[code as FaultCode].meaning);
+}
 
 export function SignIn() {
   const queries = useQueryClient();
@@ -16,6 +38,8 @@ export function SignIn() {
     onSuccess: () => queries.resetQueries(),
     onError: () => field.current?.select(),
   });
+  const ways = useQuery({ queryKey: ['sign-in'], queryFn: ({ signal }) => api.signInWays({}, signal) });
+  const provider = ways.data?.provider ?? null;
   useEffect(() => {
     document.title = `${words.signIn.title} · ${words.product}`;
     field.current?.focus();
@@ -53,10 +77,18 @@ export function SignIn() {
               withAsterisk={false}
               required
             />
-            {login.isError && <FaultNote error={login.error} />}
+            {login.isError ? <FaultNote error={login.error} /> : refusal !== null && <FaultNote error={refusal} />}
             <Button type="submit" loading={login.isPending}>
               {words.signIn.action}
             </Button>
+            {provider !== null && (
+              <>
+                <Divider label={words.signIn.or} />
+                <Button component="a" href={PROVIDER_START} variant="default">
+                  {provider.label}
+                </Button>
+              </>
+            )}
             <Text size="xs" c="dimmed">
               {words.signIn.first}
             </Text>

@@ -9,6 +9,7 @@ export const words = {
     show: 'Show or hide what is typed',
     action: 'Sign in',
     first: 'The first password was printed where the server was started.',
+    or: 'or',
   },
   navigation: {
     label: 'Pages',

@@ -26,14 +26,15 @@ export interface ServerInstallation {
   readonly pid: number;
   /** SIGKILL, then a new process on the same folder and port. */
   killAndRestart(): Promise<void>;
-  /** SIGTERM, then a new process. */
-  restart(): Promise<void>;
+  /** SIGTERM, then a new process; `meanwhile` runs in between. */
+  restart(meanwhile?: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
-export async function startServerProcess(): Promise<ServerInstallation> {
+/** @param environment Of the process, besides ours. */
+export async function startServerProcess(environment: NodeJS.ProcessEnv = {}): Promise<ServerInstallation> {
   const folder = await mkdtemp(join(tmpdir(), 'cloudspan-server-'));
-  let child = launch(folder, 0);
+  let child = launch(folder, 0, environment);
   let ready = await readyOf(child);
   const password = ready.firstPassword ?? '';
   const signIn = createClient((question) => send(ready.url, question, ''));
@@ -44,9 +45,10 @@ export async function startServerProcess(): Promise<ServerInstallation> {
     child.kill(signal);
     await ended;
   };
-  const again = async (signal: NodeJS.Signals) => {
+  const again = async (signal: NodeJS.Signals, meanwhile?: () => Promise<void>) => {
     await end(signal);
-    child = launch(folder, Number(new URL(ready.url).port));
+    await meanwhile?.();
+    child = launch(folder, Number(new URL(ready.url).port), environment);
     ready = await readyOf(child);
   };
   return {
@@ -61,7 +63,7 @@ export async function startServerProcess(): Promise<ServerInstallation> {
     folder,
     client: createClient((question) => send(ready.url, question, token)),
     killAndRestart: () => again('SIGKILL'),
-    restart: () => again('SIGTERM'),
+    restart: (meanwhile) => again('SIGTERM', meanwhile),
     async close() {
       await end('SIGTERM');
       await rm(folder, { recursive: true, force: true });
@@ -69,9 +71,12 @@ export async function startServerProcess(): Promise<ServerInstallation> {
   };
 }
 
-function launch(folder: string, port: number): ChildProcess {
+function launch(folder: string, port: number, environment: NodeJS.ProcessEnv): ChildProcess {
   const program = join(import.meta.dirname, 'server-process.ts');
-  return spawn(process.execPath, [program, folder, String(port)], { stdio: ['ignore', 'pipe', 'inherit'] });
+  return spawn(process.execPath, [program, folder, String(port)], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+    env: { ...process.env, ...environment },
+  });
 }
 
 async function readyOf(child: ChildProcess): Promise<Ready> {

@@ -50,14 +50,23 @@ export const nodesOperations = {
     path: '/nodes/:node/erase',
     summary: 'Erase what the transfer storage of a node holds for this server: forget its key, then free the space',
     answer: nothing,
+    needs: 'administrator',
   },
-  listNodes: { method: 'GET', path: '/nodes', summary: 'All nodes', answer: z.object({ nodes: z.array(NodeSchema) }) },
+  listNodes: {
+    method: 'GET',
+    path: '/nodes',
+    summary: 'Nodes: all for an administrator, else those next to the clouds that are seen',
+    answer: z.object({ nodes: z.array(NodeSchema) }),
+    needs: 'session',
+  },
   createJoinToken: {
     method: 'POST',
     path: '/nodes/tokens',
     summary: 'A token to join one node',
     body: TokenRequestSchema,
     answer: TokenAnswerSchema,
+    needs: 'administrator',
+    audit: ['address'],
   },
   handPackageKey: {
     method: 'POST',
@@ -65,6 +74,8 @@ export const nodesOperations = {
     summary: 'Have a node hand the key of a package that was written for it to another node',
     body: HandPackageKeySchema,
     answer: SealedKeySchema,
+    needs: 'administrator',
+    audit: ['package'],
   },
   setLimit: {
     method: 'PUT',
@@ -72,6 +83,8 @@ export const nodesOperations = {
     summary: 'Limit how fast a node, or a pair of nodes, moves data; running transfers follow at once',
     body: LimitRequestSchema,
     answer: NodeSchema,
+    needs: 'administrator',
+    audit: ['to', 'limit'],
   },
   checkNodes: {
     method: 'POST',
@@ -80,6 +93,14 @@ export const nodesOperations = {
     /** Ids or names. */
     body: z.object({ source: z.string(), destination: z.string() }),
     answer: NodesCheckSchema,
+    needs: 'administrator',
+    audit: false,
   },
-  removeNode: { method: 'DELETE', path: '/nodes/:node', summary: 'Forget a node', answer: nothing },
+  removeNode: {
+    method: 'DELETE',
+    path: '/nodes/:node',
+    summary: 'Forget a node',
+    answer: nothing,
+    needs: 'administrator',
+  },
 } as const satisfies Record<string, ApiOperation>;

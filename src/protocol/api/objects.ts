@@ -24,6 +24,7 @@ export const objectsOperations = {
       kinds: z.string().optional(),
     }),
     answer: ObjectListSchema,
+    needs: 'session',
   },
   power: {
     method: 'POST',
@@ -31,17 +32,21 @@ export const objectsOperations = {
     summary: 'Change the power state',
     body: PowerRequestSchema,
     answer: nothing,
+    needs: { object: 'operate' },
+    audit: ['action'],
   },
   placement: {
     method: 'GET',
     path: '/clouds/:cloud/objects/:object/placement',
     summary: 'What can be chosen when something is put here',
     answer: z.object({ options: z.array(OptionDescriptionSchema) }),
+    needs: { object: 'copy-in' },
   },
   description: {
     method: 'GET',
     path: '/clouds/:cloud/objects/:object/description',
     summary: 'The hardware of a machine, vApp or template',
     answer: z.object({ description: z.unknown() }),
+    needs: { object: 'see' },
   },
 } as const satisfies Record<string, ApiOperation>;

@@ -1,4 +1,26 @@
 import { z } from 'zod';
+import type { Right } from '../../model/rights.ts';
+
+/**
+ * What somebody needs for an operation; `src/server/people/guard.ts` checks it before the handler runs. Every operation
+ * says it: one that does not is not compiled.
+ * - `nothing`: no session. `session`: to be signed in; the handler answers only what belongs to the account, or what it
+ *   may see, by the `sight` that it is given. `person`: the same, and not by a token. `administrator`.
+ * - `object`: this right for the object of the path's `:cloud` and `:object`.
+ * - `cloud`: this right for something in the path's `:cloud`.
+ * - `copy`: the rights for the copy that the body asks for: `copy-out` at the source, `copy-in` at the destination.
+ * - `job`: `see` the path's `:job` (its source or destination, or having started it); `stop` it (having started it, or
+ *   being allowed to do it again); `run` it (being allowed to start the same copy now).
+ */
+export type Need =
+  | 'nothing'
+  | 'session'
+  | 'person'
+  | 'administrator'
+  | { object: Right }
+  | { cloud: Right }
+  | { copy: 'body' }
+  | { job: 'see' | 'stop' | 'run' };
 
 export interface ApiOperation {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';
@@ -7,8 +29,12 @@ export interface ApiOperation {
   body?: z.ZodType;
   query?: z.ZodType;
   answer: z.ZodType;
-  /** Needs no session. */
-  open?: boolean;
+  needs: Need;
+  /**
+   * Fields of the body that the audit log may show. Everything but a GET is logged, with the parameters of the path;
+   * `false` for what only looks.
+   */
+  audit?: readonly string[] | false;
 }
 
 export const nothing = z.object({});

@@ -9,30 +9,34 @@ import { pinOfPeer } from '../../base/tls.ts';
 import { Fault } from '../../model/fault.ts';
 import { API_PREFIX, SESSION_COOKIE } from '../../protocol/api.ts';
 import { JOIN_PATH, JoinRequestSchema } from '../../protocol/link.ts';
-import type { Auth } from '../auth.ts';
-import type { Events } from '../events.ts';
 import type { Joining } from '../join.ts';
-import { bindRoutes, decorateRequests, type Handlers } from '../routes/bind.ts';
+import { bindRoutes, type Door, decorateRequests, type Handlers } from '../routes/bind.ts';
 import { VERSION } from '../version.ts';
-import { serveEvents } from './event-stream.ts';
+import { type StreamOptions, serveEvents } from './event-stream.ts';
 import { servePages } from './pages.ts';
 import { answerProblems } from './problems.ts';
+import { type ProviderOptions, serveProvider } from './provider.ts';
+import { limitRates } from './rate-limit.ts';
 
 const BODY_BYTES = 4 * 1024 * 1024;
 
 export interface AppOptions {
   server: Server;
-  auth: Auth;
-  events: Events;
+  /** Who may come in, and how it is written down. */
+  door: Door;
+  stream: StreamOptions;
+  signIn: ProviderOptions;
   joining: Joining;
   handlers: Handlers;
   uiFolder: string | undefined;
+  /** Requests of one client in a minute. */
+  apiRate: number | undefined;
   log: Log;
 }
 
 /** Everything that is asked by HTTP/1.1: the API, its OpenAPI document, events, the join of a node, the pages. */
 export async function createApp(options: AppOptions): Promise<FastifyInstance> {
-  const { server, auth, log } = options;
+  const { server, log } = options;
   const app = fastify({
     serverFactory: (handler) => {
       server.on('request', handler);
@@ -52,8 +56,10 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(fastifySwagger, { openapi: document(), transform: jsonSchemaTransform });
   await servePages(app, options.uiFolder);
   await app.register(async (routes) => {
-    bindRoutes(routes, options.handlers, auth);
-    serveEvents(routes, options.events, auth);
+    await limitRates(routes, options.apiRate);
+    bindRoutes(routes, options.handlers, options.door);
+    serveEvents(routes, options.stream);
+    serveProvider(routes, options.signIn);
     serveJoin(routes, options.joining);
     routes.get(`${API_PREFIX}/openapi.json`, { schema: { hide: true } }, async () => app.swagger());
   });

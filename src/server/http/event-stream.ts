@@ -1,18 +1,36 @@
 import type { FastifyInstance } from 'fastify';
-import { API_PREFIX } from '../../protocol/api.ts';
+import { API_PREFIX, type ServerEvent } from '../../protocol/api.ts';
 import type { Auth } from '../auth.ts';
 import type { Events } from '../events.ts';
+import type { Sight, Sights } from '../people/sight.ts';
+import type { Database } from '../store/database.ts';
+import { type JobPlaces, readPlaces } from '../store/places.ts';
 import { tokenOf } from './session.ts';
 
 const HEARTBEAT_MILLISECONDS = 15_000;
+/** After so long an event is judged by the grants anew. */
+const SIGHT_MILLISECONDS = 1_000;
 /** A page that reads this much too slowly is dropped; it comes back and reads everything anew. */
 const BACKLOG_BYTES = 4 * 1024 * 1024;
+const BACKLOG_EVENTS = 2_000;
 
-/** `GET /events`: server-sent events until the client goes or its session ends. */
-export function serveEvents(app: FastifyInstance, events: Events, auth: Auth): void {
+export interface StreamOptions {
+  events: Events;
+  auth: Auth;
+  sights: Sights;
+  database: Database;
+}
+
+/** `GET /events`: server-sent events, of what the account sees, until the client goes or its session ends. */
+export function serveEvents(app: FastifyInstance, { events, auth, sights, database }: StreamOptions): void {
   app.get(`${API_PREFIX}/events`, { schema: { hide: true } }, async (request, reply) => {
     const token = tokenOf(request);
-    await auth.check(token);
+    const signed = await auth.check(token, request.ip);
+    const filter = createFilter(
+      database,
+      async () => sights.of(await auth.check(token, request.ip)),
+      await sights.of(signed),
+    );
     reply.hijack();
     const answer = reply.raw;
     if (answer.destroyed) return;
@@ -26,10 +44,20 @@ export function serveEvents(app: FastifyInstance, events: Events, auth: Auth): v
       if (answer.writableLength > BACKLOG_BYTES) answer.destroy();
       else if (answer.writable) answer.write(text);
     };
-    const stop = events.subscribe((event) => send(`data: ${JSON.stringify(event)}\n\n`));
+    let waiting = 0;
+    let last: Promise<void> = Promise.resolve();
+    const tell = async (event: ServerEvent) => {
+      waiting--;
+      const seen = answer.writable ? await filter(event) : null;
+      if (seen !== null) send(`data: ${JSON.stringify(seen)}\n\n`);
+    };
+    const stop = events.subscribe((event) => {
+      if (++waiting > BACKLOG_EVENTS) return void answer.destroy();
+      last = last.then(() => tell(event)).catch(() => void answer.end());
+    });
     const heartbeat = setInterval(() => {
       if (answer.destroyed) return leave();
-      auth.check(token).then(
+      auth.check(token, request.ip).then(
         () => send(': still here\n\n'),
         () => answer.end(),
       );
@@ -41,4 +69,39 @@ export function serveEvents(app: FastifyInstance, events: Events, auth: Auth): v
     answer.on('error', () => {});
     answer.once('close', leave);
   });
+}
+
+/** What an account may hear of an event, or null. */
+function createFilter(database: Database, look: () => Promise<Sight>, first: Sight) {
+  let sight = first;
+  let looked = performance.now();
+  const known = new Map<string, JobPlaces | null>();
+  const placesOf = async (job: string): Promise<JobPlaces | null> => {
+    const cached = known.get(job);
+    if (cached !== undefined) return cached;
+    const places = (await readPlaces(database, job))?.places ?? null;
+    if (places !== null) known.set(job, places);
+    return places;
+  };
+  return async (event: ServerEvent): Promise<ServerEvent | null> => {
+    if (performance.now() - looked > SIGHT_MILLISECONDS) {
+      sight = await look();
+      looked = performance.now();
+    }
+    if (event.type === 'job') {
+      return sight.rights.seesAll || sight.seesJob(await placesOf(event.job.id)) ? event : null;
+    }
+    if (event.type === 'node') {
+      const node = sight.node(event.node);
+      return node === null ? null : { ...event, node };
+    }
+    if (event.type === 'cloud') {
+      const cloud = sight.cloud(event.cloud);
+      return cloud === null ? null : { ...event, cloud };
+    }
+    if (event.type === 'inventory')
+      return sight.rights.seesAll || sight.rights.somewhere('see', event.cloud) ? event : null;
+    // What is gone cannot be judged any more; an id that says nothing to anybody else tells nothing.
+    return event;
+  };
 }

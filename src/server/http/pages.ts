@@ -21,6 +21,7 @@ const POLICY = [
 const HEADERS = {
   'content-security-policy': POLICY,
   'x-content-type-options': 'nosniff',
+  'permissions-policy': 'camera=(), geolocation=(), microphone=(), payment=(), usb=()',
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
   'cross-origin-opener-policy': 'same-origin',
@@ -33,8 +34,10 @@ start the server again. The command line and the API under <code>/api/v1</code> 
 
 /** The pages of the UI; addresses that are no file are the UI's own routes. Security headers go out with everything. */
 export async function servePages(app: FastifyInstance, folder: string | undefined): Promise<void> {
-  app.addHook('onSend', async (_request, reply) => {
+  app.addHook('onSend', async (request, reply) => {
     void reply.headers(HEADERS);
+    // What an account sees is nothing for a cache.
+    if (request.url.startsWith('/api/')) void reply.header('cache-control', 'no-store');
   });
   const built = folder !== undefined && (await isThere(join(folder, 'index.html')));
   if (built) await app.register(fastifyStatic, { root: folder, wildcard: false, index: ['index.html'] });

@@ -13,6 +13,8 @@ export interface JobContext {
   nodes: Nodes;
   clouds: Clouds;
   objects: Objects;
+  /** As whoever started the last attempt of a job sees and may use them now. */
+  objectsFor(job: string): Promise<Objects>;
   records: Records;
   paths: Paths;
   identity: Identity;

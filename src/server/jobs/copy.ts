@@ -126,7 +126,8 @@ async function planCopy(context: JobContext, record: JobRecord): Promise<CopyPla
   }
   record.say('preflight', 'Checking', false);
   const node = context.clouds.get(clouds[0] ?? '').node;
-  const look = () => preflightCopy(context, request, signal);
+  const look = async () =>
+    preflightCopy({ ...context, objects: await context.objectsFor(record.row.id) }, request, signal);
   const wait = (fault: Fault) => record.say('preflight', fault.message, true);
   const { checks, plan } = await insist(context.nodes, node, look, signal, wait);
   await record.change({ checks });

@@ -24,7 +24,7 @@ const holdsMachines: Holds = ({ abilities }) =>
 
 /**
  * Finds what a request names. The destination is a container, or a container and a new name behind it. Faults:
- * `object.missing`, `object.ambiguous`, `object.wrong-kind`, `object.exists`, `input.invalid`.
+ * `object.missing`, `object.ambiguous`, `object.wrong-kind`, `object.exists`, `input.invalid`, `auth.forbidden`.
  */
 export async function resolveEndpoints(objects: Objects, order: CopyOrder): Promise<Endpoints> {
   const found = await objects.find(order.source);
@@ -37,6 +37,10 @@ export async function resolveEndpoints(objects: Objects, order: CopyOrder): Prom
   }
   const media = source.kind === 'media';
   const { cloud, container, name } = await resolveDestination(objects, order.destination, media);
+  objects.demand('copy-out', found.cloud, source);
+  objects.demand('copy-in', cloud, container);
+  if (order.powerOffSource) objects.demand('operate', found.cloud, source);
+  if (order.powerOn) objects.demand('operate', cloud, container);
   const seed = order.seed === undefined ? undefined : await resolveSeed(objects, order.seed, cloud);
   return {
     sourceCloud: found.cloud,

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { Fault } from '../../model/fault.ts';
 import type { JobView, LedgerSchema } from '../../protocol/api/jobs.ts';
+import type { Objects } from '../objects.ts';
 import {
   type CopyOrder,
   ENDED,
@@ -17,6 +18,7 @@ import {
   writeJob,
   writeJobAt,
 } from '../store/jobs.ts';
+import { insertPlaces } from '../store/places.ts';
 import { raiseEpoch } from '../store/settings.ts';
 import type { JobContext } from './context.ts';
 import { copySteps, copyWorkflow } from './copy.ts';
@@ -29,13 +31,16 @@ import { exportWork, importWork } from './transfer.ts';
 import { cancelEnd, leftoversByLedger } from './undo.ts';
 
 export interface Jobs {
+  /** @param objects As whoever asks sees them. */
   preflight(
     order: CopyOrder,
+    objects: Objects,
     signal: AbortSignal,
   ): Promise<Pick<Awaited<ReturnType<typeof preflightCopy>>, 'checks' | 'totalBytes'>>;
   /** Faults of the paths are thrown here; everything else is the job's own failure. */
-  start(order: CopyOrder, account: string): Promise<JobView>;
-  list(states: string[] | null, limit: number): Promise<JobView[]>;
+  start(order: CopyOrder, objects: Objects, account: { id: string; name: string }): Promise<JobView>;
+  /** @param ids Only these. */
+  list(states: string[] | null, limit: number, ids?: string[]): Promise<JobView[]>;
   /** By id or number. Fault `object.missing`. */
   get(job: string): Promise<JobView>;
   log(job: string, after: number): ReturnType<typeof readLines>;
@@ -60,7 +65,7 @@ const runOf = ({ id, attempt }: Pick<JobRow, 'id' | 'attempt'>) => `${id}.${atte
 
 /** Takes over what an earlier server left unfinished, then serves. */
 export async function openJobs(context: JobContext): Promise<Jobs> {
-  const { database, records, objects, owner, closing, log } = context;
+  const { database, records, owner, closing, log } = context;
   await takeOver(database, await raiseEpoch(database));
   const engine = await openEngine(database, (durable, job) => copyWorkflow(context, durable, job), closing, log);
   for (const row of await readUnended(database)) {
@@ -108,17 +113,17 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
   const viewOf = (row: JobRow) => records.running(row.id)?.view() ?? viewOfJob(row);
 
   return {
-    async preflight(order, signal) {
-      const { checks, totalBytes } = await preflightCopy(context, order, signal);
+    async preflight(order, objects, signal) {
+      const { checks, totalBytes } = await preflightCopy({ ...context, objects }, order, signal);
       return { checks, totalBytes };
     },
-    async start(order, account) {
+    async start(order, objects, account) {
       const ends = await resolveEndpoints(objects, order);
       const id = randomUUID();
       await insertJob(database, owner, {
         id,
         kind: 'copy',
-        account,
+        account: account.name,
         title: `Copy ${ends.source.kind} "${ends.source.name}" to ${order.destination}`,
         request: order,
         clouds: [...new Set([ends.sourceCloud, ends.destinationCloud])],
@@ -126,11 +131,19 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
         epoch: await raiseEpoch(database),
         steps: copySteps(order),
       });
+      await insertPlaces(database, id, {
+        account: account.id,
+        runner: account.id,
+        source_cloud: ends.sourceCloud,
+        source: ends.source.ids,
+        destination_cloud: ends.destinationCloud,
+        destination: ends.container.ids,
+      });
       const record = await records.open(id);
       await engine.start(runOf(record.row), id);
       return record.view();
     },
-    list: async (states, limit) => (await readJobs(database, states, limit)).map(viewOf),
+    list: async (states, limit, ids) => (await readJobs(database, states, limit, ids)).map(viewOf),
     get: async (job) => viewOf(await find(job)),
     log: async (job, after) => readLines(database, (await find(job)).id, after),
     async ledger(job) {

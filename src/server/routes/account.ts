@@ -1,14 +1,21 @@
 import type { Auth } from '../auth.ts';
+import type { Accounts } from '../people/accounts.ts';
+import { findAccount } from '../store/accounts.ts';
 import type { Database } from '../store/database.ts';
-import { audit } from '../store/settings.ts';
 import { VERSION } from '../version.ts';
 import type { Handlers } from './bind.ts';
 
-export function accountRoutes(auth: Auth, database: Database): Pick<Handlers, 'login' | 'logout' | 'me' | 'health'> {
+type Names = 'login' | 'logout' | 'me' | 'changePassword' | 'health';
+
+/** People type passwords into the field of the name: only names that somebody has are written down. */
+const NOBODY = '(unknown)';
+
+export function accountRoutes(auth: Auth, accounts: Accounts, database: Database): Pick<Handlers, Names> {
   return {
-    async login({ body, setSession }) {
-      const session = await auth.login(body.user, body.password);
-      await audit(database, session.user, 'sign in', '');
+    async login({ body, address, record, setSession }) {
+      const known = await findAccount(database, body.user);
+      record(known?.name === body.user ? known.name : NOBODY);
+      const session = await auth.login(body.user, body.password, address);
       setSession(session);
       return session;
     },
@@ -17,8 +24,13 @@ export function accountRoutes(auth: Auth, database: Database): Pick<Handlers, 'l
       setSession(null);
       return {};
     },
-    async me({ user }) {
-      return { user, version: VERSION };
+    async me({ signed: { user, role, scope } }) {
+      return { user, version: VERSION, role, scope };
+    },
+    async changePassword({ signed, body, address, setSession }) {
+      await accounts.changePassword(signed.account, body, address);
+      setSession(null);
+      return {};
     },
     async health() {
       await database.query('SELECT 1');

@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { Fault } from '../../model/fault.ts';
+import type { ApiOperation } from '../../protocol/api/operation.ts';
 import {
   API_PREFIX,
   type ApiOperationName,
@@ -8,8 +9,11 @@ import {
   apiOperations,
   ProblemSchema,
 } from '../../protocol/api.ts';
-import type { Auth } from '../auth.ts';
+import type { Auth, Signed } from '../auth.ts';
 import { setSessionCookie, tokenOf } from '../http/session.ts';
+import type { Guard } from '../people/guard.ts';
+import type { Sight } from '../people/sight.ts';
+import type { Entry, Trail } from '../people/trail.ts';
 
 type ParameterName<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
   ? Name | ParameterName<`/${Rest}`>
@@ -23,78 +27,117 @@ type Part<Name extends ApiOperationName, Key extends 'body' | 'query'> = ApiOper
   ? z.output<Schema>
   : undefined;
 
-/** One request as a handler sees it: parsed, signed in. */
-export interface Call<Name extends ApiOperationName> {
+/** Who asks and what they see; null where the operation needs nothing. */
+type Who<Name extends ApiOperationName> = ApiOperations[Name]['needs'] extends 'nothing'
+  ? { signed: null; sight: null }
+  : { signed: Signed; sight: Sight };
+
+/** One request as a handler sees it: parsed, signed in, allowed. */
+export type Call<Name extends ApiOperationName> = Who<Name> & {
   parameters: Record<ParameterName<ApiOperations[Name]['path']>, string>;
   body: Part<Name, 'body'>;
   query: Part<Name, 'query'>;
-  /** Name of the account; empty where the operation is open. */
+  /** Name of the account; empty where the operation needs nothing. */
   user: string;
-  /** The session's token; empty where the operation is open. */
+  /** The session's token; empty where the operation needs nothing. */
   token: string;
   /** Address under which the client reached the server, `host:port`. */
   host: string;
+  /** IP address of the client. */
+  address: string;
   /** Aborted when the client goes away. */
   signal: AbortSignal;
+  /** Says in the audit log whose action this is, where nobody is signed in. */
+  record(account: string): void;
   setSession(session: { token: string; expires: string } | null): void;
-}
+};
 
 export type Handler<Name extends ApiOperationName> = (
   call: Call<Name>,
 ) => Promise<z.input<ApiOperations[Name]['answer']>>;
 export type Handlers = { [Name in ApiOperationName]: Handler<Name> };
 
-/** Makes a route of every row of `apiOperations`. */
-export function bindRoutes(app: FastifyInstance, handlers: Handlers, auth: Auth): void {
-  for (const [name, operation] of Object.entries(apiOperations)) {
+export interface Door {
+  auth: Auth;
+  guard: Guard;
+  trail: Trail;
+}
+
+/** Makes a route of every row of `apiOperations`. Each is signed in, written down and allowed here, and nowhere else. */
+export function bindRoutes(app: FastifyInstance, handlers: Handlers, { auth, guard, trail }: Door): void {
+  for (const [name, operation] of Object.entries<ApiOperation>(apiOperations)) {
     const handler = handlers[name as ApiOperationName] as unknown as (call: unknown) => Promise<unknown>;
-    const open = 'open' in operation;
+    const { needs } = operation;
+    const logged = operation.method !== 'GET' && operation.audit !== false;
     app.route({
       method: operation.method,
       url: `${API_PREFIX}${operation.path}`,
       schema: {
         operationId: name,
         summary: operation.summary,
-        ...('body' in operation ? { body: operation.body } : {}),
-        ...('query' in operation ? { querystring: operation.query } : {}),
+        ...(operation.body === undefined ? {} : { body: operation.body }),
+        ...(operation.query === undefined ? {} : { querystring: operation.query }),
         ...(operation.path.includes(':') ? { params: parametersOf(operation.path) } : {}),
-        ...(open ? { security: [] } : {}),
+        ...(needs === 'nothing' ? { security: [] } : {}),
         response: { 200: operation.answer, default: ProblemSchema },
       },
       onRequest: async (request) => {
-        if (open) return;
+        if (needs === 'nothing') return;
         const token = tokenOf(request);
-        request.setDecorator<Signed>('signed', { token, user: await auth.check(token) });
+        request.setDecorator<Ticket>('ticket', { token, signed: await auth.check(token, request.ip) });
       },
-      handler: async (request, reply) => handler(callOf(request, reply)),
+      handler: async (request, reply) => {
+        const ticket = request.getDecorator<Ticket | null>('ticket');
+        const signed = ticket?.signed ?? null;
+        const asked = { parameters: (request.params ?? {}) as Record<string, string>, body: request.body };
+        const entry = logged ? await trail.begin(name, operation, asked, { signed, address: request.ip }) : null;
+        try {
+          const sight = signed === null ? null : await guard.check(needs, signed, asked);
+          const answer = await handler({
+            ...callOf(request, reply, entry),
+            ...ticket,
+            signed,
+            sight,
+            user: signed?.user ?? '',
+          });
+          await entry?.end('done', answer);
+          return answer;
+        } catch (error) {
+          // Its beginning is written down in any case.
+          await entry?.end(Fault.from(error, name).code).catch(() => {});
+          throw error;
+        }
+      },
     });
   }
 }
 
-interface Signed {
+interface Ticket {
   token: string;
-  user: string;
+  signed: Signed;
 }
 
 /** Declares what `bindRoutes` puts on a request; once per app. */
 export function decorateRequests(app: FastifyInstance): void {
-  app.decorateRequest('signed', null);
+  app.decorateRequest('ticket', null);
 }
 
-function callOf(request: FastifyRequest, reply: FastifyReply) {
+function callOf(request: FastifyRequest, reply: FastifyReply, entry: Entry | null) {
   const gone = new AbortController();
   reply.raw.once('close', () => {
     if (!reply.raw.writableEnded) gone.abort(new Fault('server.unavailable', 'the client went away'));
   });
-  const signed = request.getDecorator<Signed | null>('signed');
   return {
     parameters: request.params,
     body: request.body,
     query: request.query,
-    user: signed?.user ?? '',
-    token: signed?.token ?? '',
+    token: '',
     host: request.host,
+    address: request.ip,
     signal: gone.signal,
+    record: (account: string) => {
+      if (entry !== null) entry.account = account;
+    },
     setSession: (session: { token: string; expires: string } | null) => setSessionCookie(reply, session),
   };
 }

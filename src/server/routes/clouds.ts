@@ -3,35 +3,27 @@ import type { Clouds } from '../clouds.ts';
 import { refuseWhileUsed } from '../jobs/usage.ts';
 import type { Nodes } from '../nodes.ts';
 import type { Database } from '../store/database.ts';
-import { audit } from '../store/settings.ts';
 import type { Handlers } from './bind.ts';
 
 type Names = 'listClouds' | 'probeCloud' | 'addCloud' | 'testCloud' | 'removeCloud';
 
 export function cloudRoutes(clouds: Clouds, nodes: Nodes, database: Database): Pick<Handlers, Names> {
   return {
-    async listClouds() {
-      return { clouds: clouds.list() };
-    },
+    listClouds: async ({ sight }) => ({ clouds: clouds.list().flatMap((view) => sight.cloud(view) ?? []) }),
     async probeCloud({ body, signal }) {
       const { node, driver, options } = body;
       return ProbeCloudAnswerSchema.parse(
         await nodes.client(nodes.get(node).id).probe({ body: { driver, options } }, signal),
       );
     },
-    async addCloud({ body, user, signal }) {
-      const cloud = await clouds.add(body, signal);
-      await audit(database, user, 'add cloud', cloud.name);
-      return cloud;
-    },
+    addCloud: async ({ body, signal }) => clouds.add(body, signal),
     async testCloud({ parameters, signal }) {
       return clouds.test(parameters.cloud, signal);
     },
-    async removeCloud({ parameters, user }) {
+    async removeCloud({ parameters }) {
       const { id, name } = clouds.get(parameters.cloud);
       await refuseWhileUsed(database, id, name);
       await clouds.remove(id);
-      await audit(database, user, 'remove cloud', name);
       return {};
     },
   };

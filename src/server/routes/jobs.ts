@@ -1,47 +1,36 @@
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Database } from '../store/database.ts';
-import { audit } from '../store/settings.ts';
+import { readAllPlaces, writeRunner } from '../store/places.ts';
 import type { Handlers } from './bind.ts';
 
 type Reading = 'preflight' | 'listJobs' | 'getJob' | 'jobLog' | 'jobLedger';
 type Names = Reading | 'startJob' | 'cancelJob' | 'pauseJob' | 'resumeJob' | 'setPriority' | 'retryJob';
 
 export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names> {
+  /** A further attempt is made by the rights of whoever asked for it. */
+  const again = async (named: string, account: string, run: (job: string) => ReturnType<Jobs['retry']>) => {
+    const { id } = await jobs.get(named);
+    await writeRunner(database, id, account);
+    return run(id);
+  };
   return {
-    preflight: async ({ body, signal }) => jobs.preflight(body, signal),
-    async startJob({ body, user }) {
-      const job = await jobs.start(body, user);
-      await audit(database, user, 'start job', `${job.number}: ${job.title}`);
-      return job;
+    preflight: async ({ body, sight, signal }) => jobs.preflight(body, sight.objects, signal),
+    startJob: async ({ body, sight, signed, user }) =>
+      jobs.start(body, sight.objects, { id: signed.account, name: user }),
+    async listJobs({ query, sight }) {
+      const states = query.state?.split(',') ?? null;
+      if (sight.rights.seesAll) return { jobs: await jobs.list(states, query.limit) };
+      const seen = (await readAllPlaces(database, states)).filter(({ places }) => sight.seesJob(places));
+      const ids = seen.slice(0, query.limit).map(({ id }) => id);
+      return { jobs: await jobs.list(states, query.limit, ids) };
     },
-    listJobs: async ({ query }) => ({ jobs: await jobs.list(query.state?.split(',') ?? null, query.limit) }),
     getJob: async ({ parameters }) => jobs.get(parameters.job),
     jobLog: async ({ parameters, query }) => ({ lines: await jobs.log(parameters.job, query.after) }),
     jobLedger: async ({ parameters }) => ({ entries: await jobs.ledger(parameters.job) }),
-    async cancelJob({ parameters, user }) {
-      const job = await jobs.cancel(parameters.job);
-      await audit(database, user, 'cancel job', String(job.number));
-      return job;
-    },
-    async pauseJob({ parameters, user }) {
-      const job = await jobs.pause(parameters.job);
-      await audit(database, user, 'pause job', String(job.number));
-      return job;
-    },
-    async resumeJob({ parameters, user }) {
-      const job = await jobs.resume(parameters.job);
-      await audit(database, user, 'resume job', String(job.number));
-      return job;
-    },
-    async setPriority({ parameters, body, user }) {
-      const job = await jobs.prioritize(parameters.job, body.priority);
-      await audit(database, user, 'set priority', `${job.number}: ${body.priority}`);
-      return job;
-    },
-    async retryJob({ parameters, user }) {
-      const job = await jobs.retry(parameters.job);
-      await audit(database, user, 'retry job', String(job.number));
-      return job;
-    },
+    cancelJob: async ({ parameters }) => jobs.cancel(parameters.job),
+    pauseJob: async ({ parameters }) => jobs.pause(parameters.job),
+    resumeJob: async ({ parameters, signed }) => again(parameters.job, signed.account, jobs.resume),
+    setPriority: async ({ parameters, body }) => jobs.prioritize(parameters.job, body.priority),
+    retryJob: async ({ parameters, signed }) => again(parameters.job, signed.account, jobs.retry),
   };
 }

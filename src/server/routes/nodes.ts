@@ -6,8 +6,6 @@ import type { Limits } from '../limits.ts';
 import type { Nodes } from '../nodes.ts';
 import { checkNodes } from '../reach/check.ts';
 import type { Paths } from '../reach/paths.ts';
-import type { Database } from '../store/database.ts';
-import { audit } from '../store/settings.ts';
 import type { Handlers } from './bind.ts';
 
 export function nodeRoutes(options: {
@@ -16,31 +14,19 @@ export function nodeRoutes(options: {
   clouds: Clouds;
   joining: Joining;
   limits: Limits;
-  database: Database;
 }): Pick<Handlers, 'listNodes' | 'handPackageKey' | 'createJoinToken' | 'setLimit' | 'checkNodes' | 'removeNode'> {
-  const { nodes, clouds, joining, limits, database } = options;
+  const { nodes, clouds, joining, limits } = options;
   return {
-    async listNodes() {
-      return { nodes: nodes.list() };
-    },
+    listNodes: async ({ sight }) => ({ nodes: nodes.list().flatMap((view) => sight.node(view) ?? []) }),
     async createJoinToken({ body, host, user }) {
       return joining.createToken(body.address ?? withPort(host), user);
     },
-    async handPackageKey({ parameters, body, user, signal }) {
-      const node = nodes.get(parameters.node);
-      const answer = await nodes.client(node.id).handPackageKey({ body }, signal);
-      await audit(database, user, 'hand package key', `${node.name}: package ${body.package}`);
-      return answer;
-    },
-    async setLimit({ parameters, body, user }) {
-      const node = await limits.set(parameters.node, body.to, body.limit);
-      const whose = body.to === undefined ? node.name : `${node.name} and ${nodes.get(body.to).name}`;
-      await audit(database, user, 'limit node', `${whose}: ${JSON.stringify(body.limit)}`);
-      return node;
-    },
+    handPackageKey: async ({ parameters, body, signal }) =>
+      nodes.client(nodes.get(parameters.node).id).handPackageKey({ body }, signal),
+    setLimit: async ({ parameters, body }) => limits.set(parameters.node, body.to, body.limit),
     checkNodes: ({ body, signal }) =>
       checkNodes(options, { source: nodes.get(body.source), destination: nodes.get(body.destination) }, signal),
-    async removeNode({ parameters, user }) {
+    async removeNode({ parameters }) {
       const node = nodes.get(parameters.node);
       const using = clouds.list().filter((cloud) => cloud.node === node.id);
       if (using.length > 0) {
@@ -50,7 +36,6 @@ export function nodeRoutes(options: {
         });
       }
       await nodes.remove(node.id);
-      await audit(database, user, 'remove node', node.name);
       return {};
     },
   };

@@ -1,16 +1,13 @@
 import type { Clouds } from '../clouds.ts';
-import type { Objects } from '../objects.ts';
-import type { Database } from '../store/database.ts';
-import { audit } from '../store/settings.ts';
 import type { Handlers } from './bind.ts';
 
 type Names = 'listObjects' | 'power' | 'placement' | 'description';
 
-export function objectRoutes(clouds: Clouds, objects: Objects, database: Database): Pick<Handlers, Names> {
+export function objectRoutes(clouds: Clouds): Pick<Handlers, Names> {
   return {
-    async listObjects({ query: { cloud, parent, path, kinds } }) {
+    async listObjects({ query: { cloud, parent, path, kinds }, sight }) {
       return {
-        objects: await objects.list({
+        objects: await sight.objects.list({
           cloud,
           ...(parent === undefined ? {} : { parent }),
           ...(path === undefined ? {} : { path }),
@@ -18,8 +15,7 @@ export function objectRoutes(clouds: Clouds, objects: Objects, database: Databas
         }),
       };
     },
-    async power({ parameters: { cloud, object }, body, user, signal }) {
-      await audit(database, user, `power ${body.action}`, `${clouds.get(cloud).name}/id:${object}`);
+    async power({ parameters: { cloud, object }, body, signal }) {
       return clouds.use(cloud, (node, id) => node.power({ cloud: id, object, body }, signal));
     },
     async placement({ parameters: { cloud, object }, signal }) {

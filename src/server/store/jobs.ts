@@ -55,10 +55,16 @@ export async function readJob({ query }: Database, job: string): Promise<JobRow 
   return rows[0] ?? null;
 }
 
-export async function readJobs({ query }: Database, states: string[] | null, limit: number): Promise<JobRow[]> {
+export async function readJobs(
+  { query }: Database,
+  states: string[] | null,
+  limit: number,
+  ids?: string[],
+): Promise<JobRow[]> {
   return query<JobRow>(
-    `SELECT ${COLUMNS} ${FROM} WHERE $1::text[] IS NULL OR j.state = ANY($1) ORDER BY j.number DESC LIMIT $2`,
-    [states, limit],
+    `SELECT ${COLUMNS} ${FROM} WHERE ($1::text[] IS NULL OR j.state = ANY($1)) AND ($3::text[] IS NULL OR j.id = ANY($3))
+     ORDER BY j.number DESC LIMIT $2`,
+    [states, limit, ids ?? null],
   );
 }
 

@@ -1,4 +1,5 @@
 import type { Query } from './database.ts';
+import { peopleSchema } from './people-schema.ts';
 
 /** Forward only: a released entry is never changed, a new one is put at the end. */
 const migrations: readonly string[] = [
@@ -65,6 +66,7 @@ const migrations: readonly string[] = [
     ADD COLUMN resumed boolean NOT NULL DEFAULT false, ADD COLUMN plan jsonb;
   `,
   'CREATE TABLE storage_keys (node text PRIMARY KEY REFERENCES nodes ON DELETE CASCADE, sealed bytea NOT NULL);',
+  peopleSchema,
 ];
 
 /** The advisory lock under which one server at a time migrates. */

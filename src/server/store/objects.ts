@@ -8,6 +8,8 @@ const DEEPEST = 64;
 export interface StoredObject extends InventoryObject {
   /** Names from the root down to the object. */
   names: string[];
+  /** Their ids. */
+  ids: string[];
 }
 
 /** Brings the cache up to date with one event; all of it or nothing. */
@@ -83,17 +85,19 @@ export async function objectsAt(database: Database, cloud: string, names: string
 }
 
 async function withNames(database: Database, cloud: string, where: string, values: unknown[]): Promise<StoredObject[]> {
-  const rows = await database.query<{ data: InventoryObject; names: string[] }>(
+  const rows = await database.query<{ data: InventoryObject; names: string[]; ids: string[] }>(
     `WITH RECURSIVE found AS (SELECT id, name, parent, data FROM objects WHERE ${where}),
      up AS (
-       SELECT id AS start, parent, name, 0 AS depth FROM found
+       SELECT id AS start, id, parent, name, 0 AS depth FROM found
        UNION ALL
-       SELECT up.start, o.parent, o.name, up.depth + 1 FROM up JOIN objects o ON o.cloud = $1 AND o.id = up.parent
+       SELECT up.start, o.id, o.parent, o.name, up.depth + 1 FROM up JOIN objects o ON o.cloud = $1 AND o.id = up.parent
        WHERE up.depth < ${DEEPEST})
-     SELECT f.data, p.names FROM found f
-     JOIN (SELECT start, array_agg(name ORDER BY depth DESC) AS names FROM up GROUP BY start) p ON p.start = f.id
+     SELECT f.data, p.names, p.ids FROM found f
+     JOIN (
+       SELECT start, array_agg(name ORDER BY depth DESC) AS names, array_agg(id ORDER BY depth DESC) AS ids
+       FROM up GROUP BY start) p ON p.start = f.id
      ORDER BY f.name, f.id`,
     [cloud, ...values],
   );
-  return rows.map(({ data, names }) => ({ ...data, names }));
+  return rows.map(({ data, names, ids }) => ({ ...data, names, ids }));
 }

@@ -17,7 +17,11 @@ export async function raiseEpoch({ query }: Pick<Database, 'query'>): Promise<nu
   return Number(row?.value);
 }
 
-/** Writes down who did what; rows are never changed. */
+/** Writes down what did not come by an operation of the API: those are written down where they are allowed. */
 export async function audit({ query }: Pick<Database, 'query'>, account: string, action: string, subject: string) {
-  await query('INSERT INTO audit (account, action, subject) VALUES ($1, $2, $3)', [account, action, subject]);
+  await query(`INSERT INTO audit (account, action, subject, outcome) VALUES ($1, $2, $3, 'done')`, [
+    account,
+    action,
+    subject,
+  ]);
 }

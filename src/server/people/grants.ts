@@ -1,0 +1,78 @@
+import { Fault } from '../../model/fault.ts';
+import { joinPath } from '../../model/path.ts';
+import { type Effect, RIGHTS, type Right } from '../../model/rights.ts';
+import type { GrantView } from '../../protocol/api/grants.ts';
+import type { Clouds } from '../clouds.ts';
+import { onlyOne } from '../objects.ts';
+import type { Database } from '../store/database.ts';
+import { deleteGrant, type GrantRow, insertGrant, readGrants } from '../store/grants.ts';
+import { objectById } from '../store/objects.ts';
+import type { Accounts } from './accounts.ts';
+import type { Sight } from './sight.ts';
+
+export interface Grants {
+  /** All, or those of one account, for an administrator; else those that hold for oneself, in clouds that are seen. */
+  list(sight: Sight, account?: string): Promise<GrantView[]>;
+  /** Faults: `object.missing`, `object.ambiguous`, `input.invalid`. */
+  add(
+    grant: { account: string | null; at: string; effect: Effect; rights: Right[] },
+    sight: Sight,
+    by: string,
+  ): Promise<GrantView>;
+  remove(number: string): Promise<void>;
+}
+
+export function createGrants(database: Database, clouds: Pick<Clouds, 'list'>, accounts: Accounts): Grants {
+  const viewOf = async (row: GrantRow): Promise<GrantView> => {
+    const object = row.object === null ? null : await objectById(database, row.cloud, row.object);
+    return {
+      number: row.number,
+      account: row.account_name,
+      cloud: clouds.list().find(({ id }) => id === row.cloud)?.name ?? row.cloud,
+      ...(row.object === null ? {} : { object: row.object }),
+      ...(object === null ? {} : { path: joinPath(object.names) }),
+      effect: row.effect,
+      rights: row.rights,
+      createdBy: row.created_by,
+      createdAt: row.created_at.toISOString(),
+    };
+  };
+  return {
+    async list(sight, account) {
+      const { rights } = sight;
+      const whose = rights.administers
+        ? account === undefined
+          ? undefined
+          : (await accounts.get(account)).id
+        : rights.who.account;
+      const rows = await readGrants(database, whose);
+      const told = rights.administers
+        ? rows
+        : rows.filter(({ cloud, object, above }) =>
+            rights.may('see', cloud, object === null ? [] : [...above.toReversed(), object]),
+          );
+      return Promise.all(told.map(viewOf));
+    },
+    async add({ account, at, effect, rights }, sight, by) {
+      const whose = account === null ? null : (await accounts.get(account)).id;
+      const { cloud, names, objects } = await sight.objects.find(at);
+      const whole = names.length === 0 && objects.length === 0;
+      const object = whole ? null : onlyOne(objects, at).id;
+      const wanted = effect === 'allow' ? new Set<Right>(['see', ...rights]) : new Set(rights);
+      return viewOf(
+        await insertGrant(database, {
+          account: whose,
+          cloud,
+          object,
+          effect,
+          rights: RIGHTS.filter((right) => wanted.has(right)),
+          created_by: by,
+        }),
+      );
+    },
+    async remove(number) {
+      if (/^\d{1,9}$/.test(number) && (await deleteGrant(database, Number(number)))) return;
+      throw new Fault('object.missing', `there is no grant ${number}`, { remedy: 'List them: cloudspan grants list' });
+    },
+  };
+}

@@ -1,0 +1,68 @@
+import { Fault } from '../../model/fault.ts';
+import type { Right } from '../../model/rights.ts';
+import type { Need } from '../../protocol/api/operation.ts';
+import type { Signed } from '../auth.ts';
+import { resolveEndpoints } from '../jobs/endpoints.ts';
+import type { Database } from '../store/database.ts';
+import type { CopyOrder } from '../store/jobs.ts';
+import { type PlacedJob, readPlaces } from '../store/places.ts';
+import { refuseObject, remedyOf } from './refuse.ts';
+import type { Sight, Sights } from './sight.ts';
+
+export interface Guard {
+  /**
+   * The one place where an operation is allowed or refused. Answers what the account sees, for the handler. Faults:
+   * `object.missing` for what the account does not see, in the words for what is not there; `auth.forbidden`.
+   */
+  check(need: Need, signed: Signed, asked: { parameters: Record<string, string>; body: unknown }): Promise<Sight>;
+}
+
+export function createGuard(database: Database, sights: Sights): Guard {
+  const job = async (sight: Sight, named: string): Promise<PlacedJob> => {
+    const found = await readPlaces(database, named);
+    if (found !== null && sight.seesJob(found.places)) return found;
+    throw new Fault('object.missing', `there is no job ${named}`);
+  };
+
+  return {
+    async check(need, signed, { parameters, body }) {
+      const sight = await sights.of(signed);
+      const { rights } = sight;
+      if (need === 'person' && signed.via !== 'session') {
+        throw new Fault('auth.forbidden', `${signed.user} has to do this after signing in, not by a token`, {
+          remedy: 'Sign in with the password.',
+        });
+      }
+      if (need === 'administrator' && !rights.administers) {
+        const token = signed.role === 'administrator' ? ` by the ${signed.via}` : '';
+        throw new Fault('auth.forbidden', `${signed.user} is no administrator${token}`);
+      }
+      if (typeof need === 'string') return sight;
+      if ('copy' in need) await resolveEndpoints(sight.objects, body as CopyOrder);
+      else if ('cloud' in need) refuseCloud(need.cloud, sight, parameters.cloud ?? '');
+      else if ('object' in need) {
+        const cloud = sight.clouds.get(parameters.cloud ?? '');
+        refuseObject(need.object, rights, cloud, await sight.objects.get(cloud.id, parameters.object ?? ''));
+      } else {
+        const { places, number } = await job(sight, parameters.job ?? '');
+        const started = places?.account === signed.account && signed.role !== 'viewer' && signed.scope !== 'read';
+        const allowed = need.job === 'see' || sight.mayRun(places) || (need.job === 'stop' && started);
+        if (!allowed) {
+          throw new Fault('auth.forbidden', `${signed.user} may not change job ${number}`, {
+            remedy: 'Whoever may start the same copy can, and whoever started it can stop it.',
+          });
+        }
+      }
+      return sight;
+    },
+  };
+}
+
+function refuseCloud(right: Right, { rights, clouds }: Sight, named: string): void {
+  const { id, name } = clouds.get(named);
+  if (rights.somewhere(right, id)) return;
+  throw new Fault('auth.forbidden', `${rights.who.user} has no right to ${right} anything in ${name}`, {
+    remedy: remedyOf(right, rights),
+    details: { right },
+  });
+}

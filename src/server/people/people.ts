@@ -1,0 +1,48 @@
+import type { Auth } from '../auth.ts';
+import type { Clouds } from '../clouds.ts';
+import type { Nodes } from '../nodes.ts';
+import { accountRoutes } from '../routes/account.ts';
+import { peopleRoutes } from '../routes/people.ts';
+import { providerRoutes } from '../routes/provider.ts';
+import type { Database } from '../store/database.ts';
+import type { Vault } from '../vault.ts';
+import { createAccounts } from './accounts.ts';
+import { createGrants } from './grants.ts';
+import { createGuard } from './guard.ts';
+import { createProvider } from './provider.ts';
+import { createSights } from './sight.ts';
+import { createTokens } from './tokens.ts';
+import { createTrail } from './trail.ts';
+
+/** Who may sign in, what they see and may do, and the log of what they did. */
+export function openPeople({
+  database,
+  auth,
+  clouds,
+  nodes,
+  vault,
+  owner,
+}: {
+  database: Database;
+  auth: Auth;
+  clouds: Clouds;
+  nodes: Nodes;
+  vault: Vault;
+  owner: string;
+}) {
+  const accounts = createAccounts(database);
+  const grants = createGrants(database, clouds, accounts);
+  const tokens = createTokens(database, clouds);
+  const sights = createSights(database, clouds, owner);
+  const provider = createProvider(database, vault);
+  return {
+    sights,
+    provider,
+    door: { auth, guard: createGuard(database, sights), trail: createTrail(database, clouds, nodes) },
+    routes: {
+      ...accountRoutes(auth, accounts, database),
+      ...providerRoutes(provider),
+      ...peopleRoutes({ accounts, grants, tokens, database }),
+    },
+  };
+}

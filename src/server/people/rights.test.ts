@@ -1,0 +1,88 @@
+import { expect, test } from 'vitest';
+import { RIGHTS, type Right } from '../../model/rights.ts';
+import { createRights, type Grant } from './rights.ts';
+
+const anna = { account: 'a', user: 'anna', role: 'operator', scope: 'own', clouds: null } as const;
+const root = { ...anna, user: 'admin', role: 'administrator' } as const;
+const DC = ['dc'];
+const WEB = ['dc', 'web'];
+const VM = ['dc', 'web', 'vm'];
+
+let count = 0;
+const grant = (object: string | null, rights: Right[], more: Partial<Grant> = {}): Grant => ({
+  number: ++count,
+  account: 'a',
+  cloud: 'c',
+  object,
+  effect: 'allow',
+  rights,
+  above: object === 'web' ? ['dc'] : object === 'vm' ? ['web', 'dc'] : [],
+  ...more,
+});
+const forbid = (object: string | null, rights: Right[], account: string | null = null) =>
+  grant(object, rights, { effect: 'forbid', account });
+const rightsAt = (rights: ReturnType<typeof createRights>, place: string[], cloud = 'c') =>
+  RIGHTS.filter((right) => rights.may(right, cloud, place));
+
+test('an account without grants sees nothing', () => {
+  const rights = createRights(anna, []);
+  expect(rightsAt(rights, VM)).toEqual([]);
+  expect(rights.shows('c', DC)).toBe('not');
+  expect([rights.somewhere('see', 'c'), rights.administers, rights.seesAll]).toEqual([false, false, false]);
+});
+
+test('a grant of a folder holds for everything in it and for nothing beside or above it', () => {
+  const rights = createRights(anna, [grant('web', ['operate'])]);
+  expect(rightsAt(rights, VM)).toEqual(['see', 'operate']);
+  expect(rightsAt(rights, WEB)).toEqual(['see', 'operate']);
+  expect(rightsAt(rights, DC)).toEqual([]);
+  expect(rightsAt(rights, ['dc', 'other'])).toEqual([]);
+  expect(rightsAt(rights, VM, 'another cloud')).toEqual([]);
+  expect([rights.shows('c', DC), rights.shows('c', VM), rights.shows('c', ['dc', 'other'])]).toEqual([
+    'way',
+    'whole',
+    'not',
+  ]);
+  expect(rights.somewhere('operate', 'c')).toBe(true);
+  expect(rights.somewhere('delete', 'c')).toBe(false);
+});
+
+test('grants add up downwards', () => {
+  const rights = createRights(anna, [grant(null, ['see']), grant('web', ['copy-out']), grant('vm', ['operate'])]);
+  expect(rightsAt(rights, DC)).toEqual(['see']);
+  expect(rightsAt(rights, WEB)).toEqual(['see', 'copy-out']);
+  expect(rightsAt(rights, VM)).toEqual(['see', 'operate', 'copy-out']);
+});
+
+test('a folder that never leaves binds everybody, administrators too, and whatever holds it', () => {
+  const mark = forbid('web', ['copy-out']);
+  for (const who of [anna, root]) {
+    const rights = createRights(who, [grant(null, [...RIGHTS]), mark]);
+    expect(rightsAt(rights, VM)).toEqual(RIGHTS.filter((right) => right !== 'copy-out'));
+    expect(rightsAt(rights, DC)).toContain('copy-out');
+    expect(rights.forbiddenBy('copy-out', 'c', DC, true)).toBe(mark);
+    expect(rights.forbiddenBy('copy-out', 'c', ['dc', 'other'], true)).toBeUndefined();
+  }
+});
+
+test('what is forbidden to see is gone with all that could be done with it, but an administrator still sees it', () => {
+  const hidden = [grant(null, [...RIGHTS]), forbid('web', ['see'])];
+  expect(rightsAt(createRights(anna, hidden), VM)).toEqual([]);
+  expect(createRights(anna, hidden).shows('c', VM)).toBe('not');
+  expect(rightsAt(createRights(root, hidden), VM)).toEqual([...RIGHTS]);
+});
+
+test('a viewer, and a token that reads, see what was granted and do nothing with it', () => {
+  const grants = [grant(null, [...RIGHTS])];
+  expect(rightsAt(createRights({ ...anna, role: 'viewer' }, grants), VM)).toEqual(['see']);
+  expect(rightsAt(createRights({ ...anna, scope: 'read' }, grants), VM)).toEqual(['see']);
+  const reading = createRights({ ...root, scope: 'read' }, []);
+  expect([reading.administers, reading.seesAll, ...rightsAt(reading, VM)]).toEqual([false, true, 'see']);
+});
+
+test('a token for one cloud knows of no other and administers nothing', () => {
+  const rights = createRights({ ...root, clouds: ['c'] }, []);
+  expect(rightsAt(rights, VM)).toEqual([...RIGHTS]);
+  expect(rightsAt(rights, VM, 'd')).toEqual([]);
+  expect([rights.somewhere('see', 'd'), rights.administers, rights.seesAll]).toEqual([false, false, false]);
+});

@@ -1,0 +1,84 @@
+import { RIGHTS, type Right } from '../../model/rights.ts';
+import type { Signed } from '../auth.ts';
+import type { GrantRow } from '../store/grants.ts';
+
+type Who = Pick<Signed, 'account' | 'user' | 'role' | 'scope' | 'clouds'>;
+export type Grant = Pick<GrantRow, 'number' | 'account' | 'cloud' | 'object' | 'effect' | 'rights' | 'above'>;
+
+/** A place of a cloud: the ids from its root down to the object itself; none for the cloud as a whole. */
+export type Place = readonly string[];
+
+/** What an account may do, where. */
+export interface Rights {
+  readonly who: Who;
+  /** May do what is not bound to a place, such as adding a cloud. */
+  readonly administers: boolean;
+  /** Sees every cloud, node and job there is. */
+  readonly seesAll: boolean;
+  may(right: Right, cloud: string, place: Place): boolean;
+  /** Has this right for something in the cloud. */
+  somewhere(right: Right, cloud: string): boolean;
+  /** Whether it is shown, or only as what leads to something that is. */
+  shows(cloud: string, place: Place): 'whole' | 'way' | 'not';
+  /** What forbids it here, at something above, or (`below`) at something inside. */
+  forbiddenBy(right: Right, cloud: string, place: Place, below: boolean): Grant | undefined;
+}
+
+const READING: readonly Right[] = ['see'];
+
+/**
+ * Allowing adds up from the cloud down to the object; forbidding takes away whatever was allowed, here or above. Nobody
+ * is spared from what is forbidden for everybody, but administrators still see it, so that they can take it back.
+ */
+export function createRights(who: Who, grants: readonly Grant[]): Rights {
+  const ceiling = who.role === 'viewer' || who.scope === 'read' ? READING : RIGHTS;
+  const all = who.role === 'administrator';
+  const admits = (cloud: string) => who.clouds === null || who.clouds.includes(cloud);
+  const holds = (grant: Grant, cloud: string, place: Place) =>
+    grant.cloud === cloud && (grant.object === null || place.includes(grant.object));
+  const allowing = grants.filter(({ effect }) => effect === 'allow');
+  const forbidding = grants.filter(({ effect }) => effect === 'forbid');
+  const gives = ({ rights }: Grant, right: Right) => right === 'see' || rights.includes(right);
+
+  const forbiddenBy: Rights['forbiddenBy'] = (right, cloud, place, below) => {
+    if (right === 'see' && all) return undefined;
+    const here = place.at(-1);
+    return forbidding.find(
+      (grant) =>
+        (grant.rights.includes(right) || grant.rights.includes('see')) &&
+        !(all && !grant.rights.includes(right)) &&
+        (holds(grant, cloud, place) ||
+          (below && grant.cloud === cloud && (here === undefined || grant.above.includes(here)))),
+    );
+  };
+  const may: Rights['may'] = (right, cloud, place) =>
+    admits(cloud) &&
+    ceiling.includes(right) &&
+    (all || allowing.some((grant) => holds(grant, cloud, place) && gives(grant, right))) &&
+    forbiddenBy(right, cloud, place, false) === undefined;
+  const placeOf = ({ above, object }: Grant): Place => (object === null ? [] : [...above.toReversed(), object]);
+  const somewhere: Rights['somewhere'] = (right, cloud) =>
+    may(right, cloud, []) ||
+    allowing.some((grant) => grant.cloud === cloud && gives(grant, right) && may(right, cloud, placeOf(grant)));
+
+  return {
+    who,
+    administers: all && who.scope === 'own' && who.clouds === null,
+    seesAll: all && who.clouds === null,
+    may,
+    somewhere,
+    forbiddenBy,
+    shows(cloud, place) {
+      if (may('see', cloud, place)) return 'whole';
+      const here = place.at(-1);
+      const leads = allowing.some(
+        (grant) =>
+          grant.cloud === cloud &&
+          here !== undefined &&
+          grant.above.includes(here) &&
+          may('see', cloud, placeOf(grant)),
+      );
+      return leads ? 'way' : 'not';
+    },
+  };
+}
