@@ -4,6 +4,7 @@ import { connectPromises } from './conformance/connect.ts';
 import { exportPromises } from './conformance/exports.ts';
 import { importPromises } from './conformance/imports.ts';
 import { inventoryPromises } from './conformance/inventory.ts';
+import { objectPromises } from './conformance/objects.ts';
 import { powerPromises } from './conformance/power.ts';
 import { recoveryPromises } from './conformance/recovery.ts';
 import type { World } from './conformance/world.ts';
@@ -41,5 +42,6 @@ export function conformance(name: string, start: () => Promise<World>): void {
     describe('exports', () => exportPromises(stage));
     describe('imports', () => importPromises(stage));
     describe('recovery', () => recoveryPromises(stage));
+    describe('objects', () => objectPromises(stage));
   });
 }
