@@ -3,8 +3,8 @@ import type { Database } from '../store/database.ts';
 import { audit } from '../store/settings.ts';
 import type { Handlers } from './bind.ts';
 
-type Reading = 'preflight' | 'listJobs' | 'getJob' | 'jobLog' | 'jobLedger';
-type Names = Reading | 'startJob' | 'cancelJob' | 'pauseJob' | 'resumeJob' | 'setPriority' | 'retryJob';
+type Reading = 'preflight' | 'listJobs' | 'getJob' | 'jobLog' | 'jobLedger' | 'previewUndo';
+type Names = Reading | 'startJob' | 'cancelJob' | 'pauseJob' | 'resumeJob' | 'setPriority' | 'retryJob' | 'undoJob';
 
 export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names> {
   return {
@@ -21,6 +21,12 @@ export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names>
     async cancelJob({ parameters, user }) {
       const job = await jobs.cancel(parameters.job);
       await audit(database, user, 'cancel job', String(job.number));
+      return job;
+    },
+    previewUndo: async ({ parameters, signal }) => jobs.previewUndo(parameters.job, signal),
+    async undoJob({ parameters, user }) {
+      const job = await jobs.undo(parameters.job, user);
+      await audit(database, user, 'undo job', String(job.number));
       return job;
     },
     async pauseJob({ parameters, user }) {
