@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { addClouds } from './clouds.ts';
 import { addCopy } from './copy.ts';
+import { addDoctor } from './doctor.ts';
 import { addJobs } from './jobs.ts';
 import { addLimit } from './limits.ts';
 import { addLogin } from './login.ts';
@@ -20,5 +21,6 @@ export function addClientCommands(program: Command): void {
   addExport(program);
   addImport(program);
   addJobs(program);
+  addDoctor(program);
   addVerify(program);
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { accountOperations } from './api/account.ts';
 import { CloudSchema, cloudsOperations } from './api/clouds.ts';
+import { doctorOperations } from './api/doctor.ts';
 import { JobSchema, jobsOperations } from './api/jobs.ts';
 import { NodeSchema, nodesOperations } from './api/nodes.ts';
 import { objectsOperations } from './api/objects.ts';
@@ -37,6 +38,7 @@ export const apiOperations = {
   ...objectsOperations,
   ...readingOperations,
   ...jobsOperations,
+  ...doctorOperations,
 } as const satisfies Record<string, ApiOperation>;
 
 export type ApiOperations = typeof apiOperations;

@@ -2,10 +2,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { joinPath } from '../../src/model/path.ts';
+import type { DoctorView } from '../../src/protocol/api/doctor.ts';
 import type { CopyRequest, JobView } from '../../src/protocol/api/jobs.ts';
 import { VcenterHands } from '../drivers/vcenter-hands.ts';
 import { Installation } from './installation.ts';
-import { Terminal } from './terminal.ts';
+import { faultCode, Terminal } from './terminal.ts';
 import { directorWorld, vcenterWorld } from './worlds.ts';
 
 let site: Installation;
@@ -202,6 +203,85 @@ describe('the undo of a job that did not succeed', () => {
     expect((await site.end(job.id)).state).toBe('cancelled');
   });
 });
+
+describe('doctor', () => {
+  it('finds an orphan that was made after its job had looked, and removes it on request only', async () => {
+    expect(await terminal.run(['doctor'])).toMatchObject({ code: 0, stdout: 'all is well\n' });
+    const job = await lateTwin('late for doctor');
+    const said = await terminal.run(['doctor', '--json']);
+    expect(said.code).toBe(1);
+    const { orphans, well } = said.json as unknown as DoctorView;
+    expect(well).toBe(false);
+    expect(orphans).toMatchObject([
+      { cloud: 'vcd', kind: 'template', job: job.number, finished: false, why: expect.stringMatching(/cancelled/) },
+    ]);
+    const [orphan] = orphans;
+    expect(orphan?.path).toMatch(/^\/templates\/late for doctor/);
+    expect(Date.now() - Date.parse(orphan?.madeAt ?? '')).toBeLessThan(120_000);
+    const name = `vcd/${orphan?.id}`;
+    expect((await terminal.run(['doctor'])).stdout).toContain(name);
+    const unconfirmed = await terminal.run(['doctor', '--remove', name]);
+    expect(faultCode(unconfirmed)).toBe('input.invalid');
+    expect((await terminal.run(['doctor', '--json'])).code).toBe(1);
+    const removed = await terminal.run(['doctor', '--remove', name, '--yes']);
+    expect(removed.code, removed.stderr).toBe(0);
+    expect(removed.stdout).toContain('late for doctor');
+    await expectNothingMarked(job);
+    expect((await terminal.run(['doctor'])).code).toBe(0);
+  });
+
+  it('removes no result of a job, nothing of a running one, and nothing that is not marked', async () => {
+    const job = await copied({ source, destination: inVcenter, name: 'a result' });
+    const at = await cloud('vc');
+    const kept = { cloud: at, object: job.result?.object.id ?? '' };
+    await expect(site.client.removeOrphan(kept)).rejects.toMatchObject({ code: 'object.in-use' });
+    const foreign = { cloud: at, object: (await there(source)).id };
+    await expect(site.client.removeOrphan(foreign)).rejects.toMatchObject({ code: 'object.missing' });
+    expect(faultCode(await terminal.run(['doctor', '--remove', `vc/${kept.object}`, '--yes']))).toBe('object.missing');
+    expect((await there(`${inVcenter}/a result`)).id).toBe(kept.object);
+    const running = await site.copy({ source, destination: inVcenter, name: 'in the making' });
+    await site.until(
+      async () => ((await find(inVcenter)).length > 0 && (await unfinished('vc')).length > 0 ? true : undefined),
+      30,
+      'nothing is in the making',
+    );
+    expect((await site.client.doctor({})).orphans).toEqual([]);
+    await site.end(running.id);
+  });
+
+  it('names a node that is away with the clouds behind it, and a cloud that does not let us in', async () => {
+    await site.kill('source');
+    const away = await site.until(
+      async () => (await site.client.doctor({})).findings.find(({ about }) => about === 'node'),
+      60,
+      'the node is not missed',
+    );
+    expect(away).toMatchObject({ severity: 'fail', subject: 'source', text: expect.stringContaining('vc') });
+    const said = await terminal.run(['doctor']);
+    expect(said.code).toBe(1);
+    expect(said.stdout).toMatch(/fail +node source: .*no link/);
+    await site.revive('source');
+    await site.kill('director');
+    const failed = await site.until(
+      async () =>
+        (await site.client.doctor({})).findings.find(({ about, subject }) => about === 'cloud' && subject === 'vcd'),
+      60,
+      'the cloud is not missed',
+    );
+    expect(failed.text).toContain('vcd');
+    await site.revive('director');
+    await site.until(
+      async () => ((await site.client.doctor({})).well ? true : undefined),
+      60,
+      'it does not become well again',
+    );
+  });
+});
+
+async function unfinished(name: string) {
+  const { objects } = await site.client.listObjects({ query: { cloud: await cloud(name), kinds: 'vm,vapp,template' } });
+  return objects.filter((object) => object.name.includes('[cloudspan '));
+}
 
 /** A job that was cancelled while the cloud held its create call back, and did it in the end. */
 async function lateTwin(name: string): Promise<JobView> {

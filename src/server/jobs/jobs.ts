@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { Fault } from '../../model/fault.ts';
 import type { JobView, LedgerSchema } from '../../protocol/api/jobs.ts';
@@ -23,6 +23,7 @@ import type { JobContext } from './context.ts';
 import { copySteps, copyWorkflow, type DurableStep } from './copy.ts';
 import { resolveEndpoints } from './endpoints.ts';
 import { openEngine } from './engine.ts';
+import { newMarker } from './marker.ts';
 import { preflightCopy } from './preflight.ts';
 import { viewOfJob } from './record.ts';
 import { seedWork } from './seed.ts';
@@ -134,7 +135,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
         title: `Copy ${ends.source.kind} "${ends.source.name}" to ${order.destination}`,
         request: order,
         clouds: [...new Set([ends.sourceCloud, ends.destinationCloud])],
-        marker: randomBytes(8).toString('hex'),
+        marker: newMarker(owner),
         epoch: await raiseEpoch(database),
         steps: copySteps(order),
       });

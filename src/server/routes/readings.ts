@@ -1,6 +1,7 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { Fault } from '../../model/fault.ts';
 import type { Clouds } from '../clouds.ts';
+import { newMarker } from '../jobs/marker.ts';
 import type { Database } from '../store/database.ts';
 import { audit } from '../store/settings.ts';
 import type { Handlers } from './bind.ts';
@@ -23,7 +24,7 @@ export function readingRoutes(clouds: Clouds, database: Database, owner: string)
     async startReading({ parameters: { cloud, object }, user, signal }) {
       const reading = `${PREFIX}${randomUUID()}`;
       await audit(database, user, 'read', `${clouds.get(cloud).name}/id:${object}`);
-      const marker = randomBytes(8).toString('hex');
+      const marker = newMarker(owner);
       await clouds.use(cloud, (node, id) => {
         const body = { kind: 'read' as const, epoch: 1, owner, job: reading, cloud: id, marker, object };
         return node.startWork({ work: reading, body }, signal);
