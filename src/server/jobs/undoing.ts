@@ -11,6 +11,7 @@ import { runWork } from './follow.ts';
 import { type CloudRemoval, completed, planRemoval, previewRemoval, undoRows } from './removal.ts';
 import { seedWork } from './seed.ts';
 import { exportWork, importWork } from './transfer.ts';
+import { cancelEnd } from './undo.ts';
 
 /** How long a node that is away is waited for before its rows are named instead. */
 const PATIENCE_MILLISECONDS = 10 * 60_000;
@@ -86,12 +87,12 @@ async function removeIn(context: JobContext, job: string, removal: CloudRemoval)
   const { row } = await context.records.open(job);
   const patience = AbortSignal.timeout(PATIENCE_MILLISECONDS);
   const signal = AbortSignal.any([patience, context.closing]);
+  const work = `${runOf(job, row.undo?.run ?? 0)}.${removal.cloud}`;
   try {
     const { owner } = context;
     const { node } = context.clouds.get(removal.cloud);
     const rows = await completed(context, row, removal);
     const works = [exportWork(job), importWork(job), seedWork(job)];
-    const work = `${runOf(job, row.undo?.run ?? 0)}.${removal.cloud}`;
     const base = { epoch: row.epoch, owner, job, cloud: removal.cloud, marker: row.marker };
     const order = () => ({ kind: 'remove' as const, ...base, works, rows });
     const done = await runWork(context, { work, node, order }, signal);
@@ -103,6 +104,11 @@ async function removeIn(context: JobContext, job: string, removal: CloudRemoval)
   } catch (error) {
     context.closing.throwIfAborted();
     if (error instanceof Fault && error.code === 'epoch.stale') throw error;
+    // A node that comes back later must not remove what was told to be left alone.
+    if (patience.aborted) {
+      const { node } = context.clouds.get(removal.cloud);
+      void cancelEnd(context, row.epoch, { work, node }, context.closing).catch(() => {});
+    }
     const why = patience.aborted ? 'its node was away too long' : Fault.from(error, 'undo').message;
     return undoRows(context, removal, [], 'left', why);
   }
