@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Kind, Kinds } from './entities.ts';
 import { badRequest, forbidden, Refusal } from './refusal.ts';
 import type { Caller, Simulator } from './simulator.ts';
@@ -42,6 +43,8 @@ export class Call implements View {
   readonly bytesPerSecond: number;
   /** Bytes of body after which a fault rule cuts the connection; undefined = never. */
   readonly cutAfterBytes: number | undefined;
+  /** How long a fault rule holds the call after its body was read. */
+  readonly #lateMilliseconds: number;
 
   constructor(parts: {
     sim: Simulator;
@@ -54,6 +57,7 @@ export class Call implements View {
     caller: Caller | undefined;
     bytesPerSecond: number;
     cutAfterBytes: number | undefined;
+    lateMilliseconds: number;
   }) {
     this.sim = parts.sim;
     this.request = parts.request;
@@ -66,6 +70,7 @@ export class Call implements View {
     this.#caller = parts.caller;
     this.bytesPerSecond = parts.bytesPerSecond;
     this.cutAfterBytes = parts.cutAfterBytes;
+    this.#lateMilliseconds = parts.lateMilliseconds;
   }
 
   get caller(): Caller {
@@ -99,6 +104,7 @@ export class Call implements View {
       if (bytes > maximumBody) throw new Refusal(413, 'BAD_REQUEST', 'The request body is too large.');
       parts.push(part as Buffer);
     }
+    if (this.#lateMilliseconds > 0) await sleep(this.#lateMilliseconds, undefined, { signal: this.sim.closing });
     return Buffer.concat(parts).toString('utf8');
   }
 

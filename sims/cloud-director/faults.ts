@@ -15,6 +15,11 @@ const callAction = z.discriminatedUnion('kind', [
     milliseconds: z.number().int().min(0),
     when: z.enum(['before', 'after']).default('before'),
   }),
+  /**
+   * Reads the body of a call that has one, and serves it so much later, whether or not the caller still waits: a create
+   * that its job has given up is carried out all the same.
+   */
+  z.object({ kind: z.literal('late'), milliseconds: z.number().int().min(0) }),
   /** Resets the connection after so many bytes of the request's body (uploads) or of the answer's body (downloads). */
   z.object({ kind: z.literal('cut'), afterBytes: z.number().int().min(0).default(0) }),
   /** Ends every session before the call is looked at, so that it and all later ones get 401. */

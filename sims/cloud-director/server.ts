@@ -46,14 +46,22 @@ interface Due {
   cutAfterBytes: number | undefined;
   dieAfter: boolean;
   delayAfterMilliseconds: number;
+  lateMilliseconds: number;
 }
 
 /** Carries out what the fault rules want before the call; throws a `Refusal` when the call shall fail. */
 async function beforeCall(sim: Simulator, actions: readonly CallAction[]): Promise<Due> {
-  const due: Due = { bytesPerSecond: 0, cutAfterBytes: undefined, dieAfter: false, delayAfterMilliseconds: 0 };
+  const due: Due = {
+    bytesPerSecond: 0,
+    cutAfterBytes: undefined,
+    dieAfter: false,
+    delayAfterMilliseconds: 0,
+    lateMilliseconds: 0,
+  };
   for (const action of actions) {
     if (action.kind === 'delay' && action.when === 'after') due.delayAfterMilliseconds = action.milliseconds;
     else if (action.kind === 'delay') await wait(action.milliseconds, undefined, { signal: sim.closing });
+    else if (action.kind === 'late') due.lateMilliseconds = action.milliseconds;
     else if (action.kind === 'slow') due.bytesPerSecond = action.bytesPerSecond;
     else if (action.kind === 'cut') due.cutAfterBytes = action.afterBytes;
     else if (action.kind === 'die' && action.when === 'after') due.dieAfter = true;
@@ -161,6 +169,7 @@ async function handle(
     caller,
     bytesPerSecond: due.bytesPerSecond,
     cutAfterBytes: due.cutAfterBytes,
+    lateMilliseconds: due.lateMilliseconds,
   });
   return found.route.handler(call);
 }

@@ -1,3 +1,5 @@
+import { appendFileSync } from 'node:fs';
+import { onDisk } from './datastore-files.ts';
 import { connection } from './device.ts';
 import type { Lab } from './lab.ts';
 import type { Invocation, Method } from './managed.ts';
@@ -55,6 +57,13 @@ export function powerOn(lab: Lab, id: string): void {
     );
   }
   setPower(lab, vm, 'poweredOn');
+  writeLog(lab, vm);
+}
+
+/** A host begins a log in the machine's folder with its first run, and only then. */
+function writeLog(lab: Lab, vm: VmRecord): void {
+  const place = { datastore: vm.home.datastore, path: `${vm.home.folder}/vmware.log` };
+  appendFileSync(onDisk(lab, place), `${new Date().toISOString()} powered on\n`);
 }
 
 function change(lab: Lab, id: string, from: PowerState[], to: PowerState): void {

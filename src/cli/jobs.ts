@@ -4,6 +4,7 @@ import { readPriority } from './flags.ts';
 import { bytesText, printJson, printLine, printTable, secondsText } from './output.ts';
 import { followJob } from './progress.ts';
 import { connectLast } from './session.ts';
+import { addUndo, printUndo } from './undo.ts';
 
 interface JsonFlag {
   json?: boolean;
@@ -43,6 +44,7 @@ export function addJobs(program: Command): void {
     .description('run a failed or cancelled job again; what arrived is kept')
     .option('--json', 'answer as JSON')
     .action(retry);
+  addUndo(jobs);
   jobs.command('log <job>').description('the log of a job').option('--json', 'answer as JSON').action(log);
   jobs
     .command('ledger <job>')
@@ -95,6 +97,7 @@ async function show(id: string, flags: JsonFlag & { follow?: boolean }): Promise
     printLine(`  what to do: ${job.failure.remedy}`);
     for (const leftover of job.failure.leftovers) printLine(`  left over: ${leftover}`);
   } else if (job.result !== undefined) endOf(job, false);
+  if (job.undo !== undefined) printUndo(job.undo);
 }
 
 async function cancel(id: string, flags: JsonFlag): Promise<void> {

@@ -3,6 +3,7 @@ import { addAccounts } from './accounts.ts';
 import { addAudit } from './audit.ts';
 import { addClouds } from './clouds.ts';
 import { addCopy } from './copy.ts';
+import { addDoctor } from './doctor.ts';
 import { addGrants } from './grants.ts';
 import { addJobs } from './jobs.ts';
 import { addLimit } from './limits.ts';
@@ -25,6 +26,7 @@ export function addClientCommands(program: Command): void {
   addExport(program);
   addImport(program);
   addJobs(program);
+  addDoctor(program);
   addVerify(program);
   addAccounts(program);
   addGrants(program);

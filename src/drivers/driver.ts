@@ -25,6 +25,7 @@ import type { LedgerEntry } from '../model/ledger.ts';
 import type { PackageDescription } from '../model/machine.ts';
 import type { OptionDescription, OptionValues, Trust } from '../model/option.ts';
 import type { Way } from '../model/proxy.ts';
+import type { MarkedObject, SeenObject } from '../model/seen-object.ts';
 
 /** Lines for the job's log; `fields` never hold secrets. */
 export interface DriverLog {
@@ -76,6 +77,7 @@ export interface Cloud {
   readonly power?: Power;
   readonly exports?: Exports;
   readonly imports?: Imports;
+  readonly objects?: Objects;
   /** Signs out and frees sockets. Idempotent; never throws. */
   close(): Promise<void>;
 }
@@ -229,4 +231,23 @@ export interface Imports {
    * with the marker where an intent has no id. Settles each row. Idempotent. Rows in state `kept` are left alone.
    */
   undo(context: WorkContext): Promise<void>;
+}
+
+/**
+ * Objects one by one, long after the work that made them: what undoing a finished job and looking for orphans needs.
+ * `Imports.undo` never touches a row that is `kept`; `remove` does, on purpose, for a caller who has made sure by `look`.
+ */
+export interface Objects {
+  /**
+   * An object that can be exported, with or without a marker, as it is now; null when there is nothing under the id.
+   * Reads only. What nobody touched in between reads the same again, `version` and `description` included.
+   */
+  look(id: string, signal: AbortSignal): Promise<SeenObject | null>;
+  /** Everything in this cloud that carries a marker, finished or not; a vApp once, not its machines. Reads only. */
+  marked(signal: AbortSignal): Promise<MarkedObject[]>;
+  /**
+   * Removes it with its disks, by id alone. Reads it again first: refuses what no longer carries the marker
+   * (`object.changed`) and what runs (`object.in-use`). Gone already is fine. Faults: also `object.busy`.
+   */
+  remove(id: string, marker: string, signal: AbortSignal): Promise<void>;
 }

@@ -54,6 +54,12 @@ export const faultKinds = {
   ),
   'object.busy': kind(409, 'soon', 'Another task of the cloud holds the object.', 'Wait for that task.'),
   'object.in-use': kind(409, 'later', 'Something still depends on the object.', 'Remove what is named first.'),
+  'object.changed': kind(
+    409,
+    'never',
+    'The object is not as Cloudspan left it: somebody else has changed it, or took its marker away.',
+    'Nothing was removed. Look at it in its cloud; remove it there if it is not wanted.',
+  ),
   'object.wrong-kind': kind(
     400,
     'never',

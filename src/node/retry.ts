@@ -1,5 +1,5 @@
 import { withBackoff } from '../base/backoff.ts';
-import type { Cloud, Exports, Imports, Power, PowerAction } from '../drivers/driver.ts';
+import type { Cloud, Exports, Imports, Objects, Power, PowerAction } from '../drivers/driver.ts';
 import { Fault } from '../model/fault.ts';
 
 const ATTEMPTS = 4;
@@ -12,13 +12,14 @@ export type SteadyCloud = Pick<Cloud, 'about'> & {
   power?: Power;
   exports?: Pick<Exports, 'check' | 'describe'>;
   imports?: Pick<Imports, 'check' | 'placement'> & { walks: number };
+  objects?: Objects;
 };
 
 type Again = (fault: Fault) => boolean;
 
 /** The short calls of a cloud, tried again where the cloud was busy or did not answer, as long as it asks. */
 export function steady(cloud: Cloud): SteadyCloud {
-  const { power, exports, imports } = cloud;
+  const { power, exports, imports, objects } = cloud;
   return {
     about: (signal) => again(() => cloud.about(signal), signal),
     get: (id, signal) => again(() => cloud.inventory.get(id, signal), signal),
@@ -46,6 +47,16 @@ export function steady(cloud: Cloud): SteadyCloud {
             placement: (id: string, signal: AbortSignal) => again(() => imports.placement(id, signal), signal),
             check: (request: Parameters<Imports['check']>[0], signal: AbortSignal) =>
               again(() => imports.check(request, signal), signal),
+          },
+        }),
+    ...(objects === undefined
+      ? {}
+      : {
+          objects: {
+            look: (id: string, signal: AbortSignal) => again(() => objects.look(id, signal), signal),
+            marked: (signal: AbortSignal) => again(() => objects.marked(signal), signal),
+            remove: (id: string, marker: string, signal: AbortSignal) =>
+              again(() => objects.remove(id, marker, signal), signal),
           },
         }),
   };

@@ -4,6 +4,7 @@ import { accountOperations } from './api/account.ts';
 import { accountsOperations } from './api/accounts.ts';
 import { auditOperations } from './api/audit.ts';
 import { CloudSchema, cloudsOperations } from './api/clouds.ts';
+import { doctorOperations } from './api/doctor.ts';
 import { grantsOperations } from './api/grants.ts';
 import { JobSchema, jobsOperations } from './api/jobs.ts';
 import { NodeSchema, nodesOperations } from './api/nodes.ts';
@@ -47,6 +48,7 @@ export const apiOperations = {
   ...objectsOperations,
   ...readingOperations,
   ...jobsOperations,
+  ...doctorOperations,
 } as const satisfies Record<string, ApiOperation>;
 
 export type ApiOperations = typeof apiOperations;

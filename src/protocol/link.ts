@@ -23,6 +23,7 @@ import {
 } from './nouns.ts';
 import { HandPackageKeySchema, SealedKeySchema } from './package.ts';
 import { ReachAttemptSchema } from './reach.ts';
+import { RemovalRowSchema, removalOperations, VerdictSchema } from './removal.ts';
 
 export const LINK_PATH = '/link/v1';
 export const LINK_UPGRADE = 'cloudspan-link';
@@ -195,6 +196,16 @@ export const WorkOrderSchema = z.discriminatedUnion('kind', [
   }),
   /** Undoes what the works of this job on this node left, by their ledger. */
   z.object({ kind: z.literal('undo'), ...workBase, works: z.array(z.string()) }),
+  /**
+   * Removes what these rows of the job's ledger stand for, kept results too, unless something speaks against it. `works`
+   * may have made them: they are ended first.
+   */
+  z.object({
+    kind: z.literal('remove'),
+    ...workBase,
+    works: z.array(z.string()),
+    rows: z.array(RemovalRowSchema),
+  }),
 ]);
 export type WorkOrder = z.infer<typeof WorkOrderSchema>;
 
@@ -210,7 +221,7 @@ export type DiskProof = z.infer<typeof DiskProofSchema>;
 
 export const WorkResultSchema = z.object({
   description: PackageDescriptionSchema,
-  /** Of an export: the vendor's change identity. */
+  /** The vendor's change identity: of what an export read, of what an import made. */
   version: z.string().optional(),
   disks: z.array(DiskProofSchema),
   /** Of an import. */
@@ -218,12 +229,14 @@ export const WorkResultSchema = z.object({
   differences: z.array(DifferenceSchema),
   /** Of an undo: what could not be removed, one sentence each. */
   leftovers: z.array(z.string()),
+  /** Of a removal: what became of each row. */
+  removals: z.array(VerdictSchema).optional(),
 });
 export type WorkResult = z.infer<typeof WorkResultSchema>;
 
 export const WorkStateSchema = z.object({
   id: z.string(),
-  kind: z.enum(['export', 'import', 'read', 'undo']),
+  kind: z.enum(['export', 'import', 'read', 'undo', 'remove']),
   job: z.string(),
   epoch: z.number(),
   /** Grows with every change; long polls ask for a newer one. */
@@ -316,6 +329,7 @@ export const linkOperations = {
     body: z.object({ epoch: z.number().int(), receipt: z.string() }),
     answer: z.object({ pin: z.string(), signature: z.string() }),
   },
+  ...removalOperations,
   /** How fast transfers of this server may go, from now on and over restarts. Replaces what was told before. */
   /**
    * The key (base64, 32 bytes) under which this owner's blocks lie on the node's disk; the node holds it in memory only.

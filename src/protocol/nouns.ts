@@ -20,7 +20,7 @@ export const FaultReportSchema = z.object({
   details: z.record(z.string(), z.union([z.string(), z.number(), z.boolean(), z.array(z.string())])).optional(),
 }) satisfies z.ZodType<FaultReport>;
 
-const ObjectKindSchema = z.enum([
+export const ObjectKindSchema = z.enum([
   'datacenter',
   'folder',
   'cluster',

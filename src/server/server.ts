@@ -28,6 +28,7 @@ import { openPeople } from './people/people.ts';
 import { createPaths } from './reach/paths.ts';
 import { relayDoor } from './reach/relay-door.ts';
 import { cloudRoutes } from './routes/clouds.ts';
+import { doctorRoutes } from './routes/doctor.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { objectRoutes } from './routes/objects.ts';
@@ -121,6 +122,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...objectRoutes(clouds),
     ...readingRoutes(clouds, owner),
     ...jobRoutes(jobs, database),
+    ...doctorRoutes({ nodes, clouds, objects, jobs, database, owner }),
   };
   const app = await createApp({
     server: port.server,

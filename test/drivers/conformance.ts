@@ -5,6 +5,7 @@ import { exportPromises } from './conformance/exports.ts';
 import { importPromises } from './conformance/imports.ts';
 import { inventoryPromises } from './conformance/inventory.ts';
 import { mediaPromises } from './conformance/media.ts';
+import { objectPromises } from './conformance/objects.ts';
 import { powerPromises } from './conformance/power.ts';
 import { recoveryPromises } from './conformance/recovery.ts';
 import type { World } from './conformance/world.ts';
@@ -43,5 +44,6 @@ export function conformance(name: string, start: () => Promise<World>): void {
     describe('imports', () => importPromises(stage));
     describe('media', () => mediaPromises(stage));
     describe('recovery', () => recoveryPromises(stage));
+    describe('objects', () => objectPromises(stage));
   });
 }

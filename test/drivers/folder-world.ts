@@ -107,6 +107,10 @@ export async function startFolderWorld(): Promise<FolderWorld> {
       await writeFile(file, JSON.stringify(manifest));
       await utimes(file, new Date(), new Date());
     },
+    async reconfigure(id) {
+      const file = path.join(root, id, 'manifest.json');
+      await utimes(file, new Date(), new Date(Date.now() + 1000));
+    },
     async close() {
       await rm(outer, { recursive: true, force: true });
     },

@@ -2,6 +2,9 @@ import { Agent, request } from 'node:https';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Vcenter } from '../../sims/vcenter/index.ts';
 
+/** Where a lab is and who may use it. */
+export type LabDoor = Pick<Vcenter, 'url' | 'user' | 'password' | 'labKey'>;
+
 interface LabState {
   leases: unknown[];
   faults: { rule: { method?: string }; seen: number }[];
@@ -9,10 +12,10 @@ interface LabState {
 
 /** Reaches into a lab vCenter behind a driver's back: by SOAP written out by hand, and by the lab's own door. */
 export class VcenterHands {
-  readonly #lab: Vcenter;
+  readonly #lab: LabDoor;
   readonly #agent: Agent;
 
-  constructor(lab: Vcenter) {
+  constructor(lab: LabDoor) {
     this.#lab = lab;
     this.#agent = new Agent({ rejectUnauthorized: false, keepAlive: true });
   }

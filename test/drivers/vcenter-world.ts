@@ -174,7 +174,10 @@ export async function startVcenterWorld(): Promise<VcenterWorld> {
     async stripMarker(id) {
       const option = '<extraConfig><key>cloudspan.marker</key><value xsi:type="xsd:string"></value></extraConfig>';
       await hands.task('ReconfigVM_Task', 'VirtualMachine', id, `<spec>${option}</spec>`);
-      await hands.task('Rename_Task', 'VirtualMachine', id, `<newName>${escaped('mine now')}</newName>`);
+      await hands.task('Rename_Task', 'VirtualMachine', id, `<newName>${escaped(`mine now ${id}`)}</newName>`);
+    },
+    async reconfigure(id) {
+      await hands.task('ReconfigVM_Task', 'VirtualMachine', id, '<spec><memoryMB>512</memoryMB></spec>');
     },
     async close() {
       hands.close();

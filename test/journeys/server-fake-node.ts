@@ -257,6 +257,10 @@ function handlersOf(node: FakeNode): Handlers {
       return {};
     },
     getObject: async ({ parameters }) => objectOf(parameters.object),
+    lookAt: async () => ({ seen: null }),
+    listMarked: async () => ({ objects: [] }),
+    removeMarked: async () => ({}),
+    checkRemoval: async () => ({ verdicts: [] }),
     async describe({ parameters }) {
       needSession(parameters.cloud);
       return description(objectOf(parameters.object).name) as never;

@@ -4,7 +4,7 @@ import { mediaTypes } from '../media-types.ts';
 import { link, typeOf, urn } from '../references.ts';
 import { badRequest } from '../refusal.ts';
 import { apiDeclarations } from '../xml/namespaces.ts';
-import { el, type Markup } from '../xml/writer.ts';
+import { el, leaf, type Markup } from '../xml/writer.ts';
 import { type FilterRow, parseFilter } from './filter.ts';
 import { type QueryRow, type QueryType, queryTypes } from './records.ts';
 
@@ -160,11 +160,25 @@ function rowMarkup(
     ] as const;
   });
   const identity = format === 'idrecords' ? { id } : { href: row.href };
-  return el(admin ? found.adminElement : found.element, {
-    ...identity,
-    name: row.name,
-    ...Object.fromEntries(written),
-  });
+  return el(
+    admin ? found.adminElement : found.element,
+    { ...identity, name: row.name, ...Object.fromEntries(written) },
+    metadataMarkup(row, fields),
+  );
+}
+
+/** `fields=metadata:<key>` has each record carry that key of its metadata. */
+function metadataMarkup(row: QueryRow, fields: string[] | undefined): Markup | null {
+  const keys = (fields ?? []).flatMap((field) => /^metadata(?:@SYSTEM)?:(.+)$/.exec(field)?.[1] ?? []);
+  const entries = row.metadata.filter(({ key }) => keys.includes(key));
+  if (entries.length === 0) return null;
+  return el(
+    'Metadata',
+    { type: mediaTypes.metadata },
+    entries.map(({ key, value, type }) =>
+      el('MetadataEntry', {}, leaf('Key', key), el('TypedValue', { 'xsi:type': type }, leaf('Value', value))),
+    ),
+  );
 }
 
 function query(call: Call): Reply {

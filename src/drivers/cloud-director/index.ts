@@ -2,6 +2,7 @@ import type { Cloud, CloudAbout, ConnectSettings, Driver } from '../driver.ts';
 import { exportsFacet } from './exports.ts';
 import { importsFacet } from './imports.ts';
 import { inventoryOf } from './inventory.ts';
+import { objectsFacet } from './marked.ts';
 import { options, originOf } from './options.ts';
 import { powerFacet } from './power.ts';
 import { Session } from './session.ts';
@@ -24,6 +25,7 @@ export const driver: Driver = {
       power: powerFacet(session),
       exports: exportsFacet(session),
       imports: importsFacet(session),
+      objects: objectsFacet(session),
       close: () => session.close(),
     };
   },

@@ -1,7 +1,7 @@
 import { Fault } from '../../model/fault.ts';
 import { uuidOf } from './entity.ts';
 import type { Session } from './session.ts';
-import type { XmlElement } from './xml.ts';
+import { child, childrenOf, textAt, type XmlElement } from './xml.ts';
 
 /** The most that the query service gives at once. */
 const PAGE_SIZE = 128;
@@ -32,12 +32,38 @@ export async function query(
   signal: AbortSignal,
   filter: Readonly<Record<string, string>> = {},
 ): Promise<QueryRecord[]> {
-  const records: QueryRecord[] = [];
+  return (await queryElements(session, type, signal, filterText(filter))).map(({ attributes }) => attributes);
+}
+
+/** Records with some attributes only, and with the value of one key of their metadata. */
+export async function queryMetadata(
+  session: Session,
+  type: QueryType,
+  fields: readonly string[],
+  key: string,
+  signal: AbortSignal,
+): Promise<{ record: QueryRecord; value: string | undefined }[]> {
+  const wanted = [...fields, `metadata:${encodeURIComponent(key)}`].join(',');
+  const elements = await queryElements(session, type, signal, `&fields=${wanted}`);
+  return elements.map((element) => {
+    const entries = childrenOf(child(element, 'Metadata'), 'MetadataEntry');
+    const entry = entries.find((one) => textAt(one, 'Key') === key);
+    return { record: element.attributes, value: textAt(entry, 'TypedValue', 'Value') || undefined };
+  });
+}
+
+async function queryElements(
+  session: Session,
+  type: QueryType,
+  signal: AbortSignal,
+  more: string,
+): Promise<XmlElement[]> {
+  const records: XmlElement[] = [];
   const name = session.isProvider ? ADMIN_TYPES[type] : type;
   for (let page = 1; page <= MOST_PAGES; page++) {
-    const href = `/api/query?type=${name}&format=records&page=${page}&pageSize=${PAGE_SIZE}${filterText(filter)}`;
+    const href = `/api/query?type=${name}&format=records&page=${page}&pageSize=${PAGE_SIZE}${more}`;
     const result = await session.read(href, `list ${type}`, signal);
-    const found = result.children.filter(isRecord).map(({ attributes }) => attributes);
+    const found = result.children.filter(isRecord);
     records.push(...found);
     const total = Number(result.attributes.total ?? records.length);
     if (found.length === 0 || records.length >= total) return records;

@@ -11,10 +11,11 @@ import { body, mediaType, tag, type XmlElement } from './xml.ts';
 
 /** Ends what runs on a template or media (an upload, an import) and deletes it with its catalog item. Gone already is fine. */
 export async function removeItem(session: Session, href: string, signal: AbortSignal): Promise<void> {
-  await remove(session, href, signal);
+  await deleteEntity(session, href, signal);
 }
 
-async function remove(session: Session, href: string, signal: AbortSignal): Promise<void> {
+/** Gone already is fine. Open tasks on it are cancelled. */
+export async function deleteEntity(session: Session, href: string, signal: AbortSignal): Promise<void> {
   const element = await readIfThere(session, href, signal);
   if (element === null) return;
   for (const task of tasksOf(element).filter(isOpen)) {
@@ -63,7 +64,7 @@ export async function removeVapp(
     });
     await awaitAnswer(session, answer, what, signal);
   }
-  await remove(session, href, signal);
+  await deleteEntity(session, href, signal);
 }
 
 /**

@@ -21,6 +21,11 @@ export function suffixOf(marker: string): string {
   return ` [cloudspan ${marker}]`;
 }
 
+/** The marker at the end of an unfinished name. */
+export function markerIn(name: string): string | undefined {
+  return / \[cloudspan ([0-9a-z-]+)\]$/.exec(name)?.[1];
+}
+
 export function isUnfinished(element: XmlElement, marker: string): boolean {
   return (element.attributes.name ?? '').endsWith(suffixOf(marker));
 }

@@ -28,6 +28,8 @@ export interface Item {
   /** Changes when the file does. */
   stamp: string;
   sizeBytes: number;
+  /** When a package or file was begun, ISO 8601. */
+  madeAt?: string;
 }
 
 export const PACKAGE_SUFFIX = '.cloudspan';
@@ -72,7 +74,8 @@ export async function itemAt(session: Session, id: string): Promise<Item> {
       ? 'unfinished'
       : (/\.(ova|ovf|iso)$/i.exec(name)?.[1]?.toLowerCase() as ItemKind);
     if (kind === undefined) throw new Fault('object.missing', `${session.who}: "${id}" is no package`);
-    return { ...base, kind, stamp: `${stats.size}@${stats.mtimeMs}`, sizeBytes: stats.size };
+    const madeAt = stats.birthtime.toISOString();
+    return { ...base, kind, stamp: `${stats.size}@${stats.mtimeMs}`, sizeBytes: stats.size, madeAt };
   }
   const manifest = name.endsWith(PACKAGE_SUFFIX)
     ? await pathInside(session.root, `${id}/${MANIFEST_FILE}`, session.who).catch(() => null)
@@ -80,7 +83,13 @@ export async function itemAt(session: Session, id: string): Promise<Item> {
   if (manifest === null) return { ...base, kind: 'folder', stamp: '', sizeBytes: 0 };
   const complete = !UNFINISHED.test(name) && (await isComplete(path));
   const stamp = `${manifest.stats.mtimeMs} ${stats.mtimeMs} ${complete}`;
-  return { ...base, kind: complete ? 'package' : 'unfinished', stamp, sizeBytes: 0 };
+  return {
+    ...base,
+    kind: complete ? 'package' : 'unfinished',
+    stamp,
+    sizeBytes: 0,
+    madeAt: stats.birthtime.toISOString(),
+  };
 }
 
 /** An address is a folder that nothing can be put into, and the one package in it. */

@@ -70,7 +70,7 @@ async function run(
   const suffix = form.format === 'ova' ? '.ova' : '.cloudspan';
   // The name of an encrypted package is nobody's business either.
   const hidden = form.format === 'package' && form.protection.kind !== 'plain';
-  const final = await freeFile(folder.path, hidden ? `package-${marker.slice(0, 8)}` : fileName(name), suffix);
+  const final = await freeFile(folder.path, hidden ? `package-${marker.slice(-8)}` : fileName(name), suffix);
   const unfinished = join(folder.path, `${hidden ? 'package' : fileName(name)} [cloudspan ${marker}]${suffix}`);
   const entry = await ledger.intend({ action: 'create', kind: description.kind, role: ROLE, name: request.name });
   try {

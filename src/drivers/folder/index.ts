@@ -10,6 +10,7 @@ import { exportsFacet } from './exports.ts';
 import { fileFault } from './files.ts';
 import { importsFacet } from './imports.ts';
 import { inventoryOf } from './inventory.ts';
+import { objectsFacet } from './marked.ts';
 import { optionsFor } from './options.ts';
 import { openRemote } from './ovf/remote.ts';
 import type { Keyring } from './package/keys.ts';
@@ -85,6 +86,7 @@ async function connect(
     inventory: inventoryOf(session),
     exports: exportsFacet(session),
     imports: importsFacet(session),
+    objects: objectsFacet(session),
     async close() {
       session.closed = true;
       for (const key of session.keys.values()) key.fill(0);

@@ -2,6 +2,7 @@ import type { Cloud, Driver } from '../driver.ts';
 import { vsphereExports } from './exports.ts';
 import { vsphereImports } from './imports.ts';
 import { VsphereInventory } from './inventory.ts';
+import { vsphereObjects } from './marked.ts';
 import { endpointOf, options } from './options.ts';
 import { vspherePower } from './power.ts';
 import { Session } from './session.ts';
@@ -25,6 +26,7 @@ export const driver: Driver = {
       power: vspherePower(session, inventory),
       exports: vsphereExports(session, inventory),
       imports: vsphereImports(session, inventory),
+      objects: vsphereObjects(session, inventory),
       close: () => session.close(),
     };
   },

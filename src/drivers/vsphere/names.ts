@@ -26,3 +26,8 @@ export function unfinishedName(name: string, marker: string): string {
 export function carriesMarker(name: string, marker: string): boolean {
   return name.endsWith(`[cloudspan ${marker}]`);
 }
+
+/** The marker at the end of an unfinished name. */
+export function markerIn(name: string): string | undefined {
+  return / \[cloudspan ([0-9a-z-]+)\]$/.exec(name)?.[1];
+}

@@ -7,6 +7,7 @@ import { type DriverList, findDriver } from '../drivers.ts';
 import { type SteadyCloud, steady } from '../retry.ts';
 import type { Sessions } from '../sessions.ts';
 import { checkStorage } from '../storage-check.ts';
+import { judgeOf, judgeRow } from '../work/removal.ts';
 
 type CloudHandlers = Pick<
   Handlers,
@@ -19,14 +20,19 @@ type CloudHandlers = Pick<
   | 'checkExport'
   | 'checkImport'
   | 'power'
+  | 'lookAt'
+  | 'listMarked'
+  | 'removeMarked'
+  | 'checkRemoval'
 >;
 
-type Facet = 'power' | 'exports' | 'imports';
+type Facet = 'power' | 'exports' | 'imports' | 'objects';
 
 const CANNOT: Record<Facet, string> = {
   power: 'switches no machines on or off',
   exports: 'gives nothing away',
   imports: 'takes nothing in',
+  objects: 'tells nothing of single objects',
 };
 
 /** Questions about clouds: those of one session each, and how they are reached. */
@@ -77,6 +83,27 @@ export function cloudRoutes(
       );
       return {};
     },
+    lookAt: (call) =>
+      withCloud(call as Call, async (cloud) => ({
+        seen: await facet(cloud, 'objects', call as Call).look(object(call as Call), call.signal),
+      })),
+    listMarked: (call) =>
+      withCloud(call as Call, async (cloud) => ({
+        objects: await facet(cloud, 'objects', call as Call).marked(call.signal),
+      })),
+    async removeMarked(call) {
+      await withCloud(call as Call, (cloud) =>
+        facet(cloud, 'objects', call as Call).remove(object(call as Call), call.body.marker, call.signal),
+      );
+      return {};
+    },
+    checkRemoval: (call) =>
+      withCloud(call as Call, async (cloud) => {
+        const judge = judgeOf(facet(cloud, 'objects', call as Call), call.body.rows, call.signal);
+        const verdicts = [];
+        for (const row of call.body.rows) verdicts.push(await judgeRow(judge, row));
+        return { verdicts };
+      }),
   };
 }
 

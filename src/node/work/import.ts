@@ -5,6 +5,7 @@ import { compareDescriptions } from '../../model/comparison.ts';
 import { Fault } from '../../model/fault.ts';
 import type { TransferProgress } from '../../model/job.ts';
 import { type PackageDescription, type PackagePart, partsOf } from '../../model/machine.ts';
+import type { SeenObject } from '../../model/seen-object.ts';
 import type { DiskProof, WorkResult } from '../../protocol/link.ts';
 import { PackageDescriptionSchema } from '../../protocol/nouns.ts';
 import type { Pull } from '../../transfer/receiver/pull.ts';
@@ -87,6 +88,7 @@ async function build(
   const built = await imports.run({ description, ...order.order }, feeds, contextOf(desk, work, signal), (progress) => {
     given.set(progress.disk, progress.givenBytes);
   });
+  const seen = await lookAt(cloud, built.object.id, work, signal);
   work.say('comparing what left and what arrived');
   pull.conclude();
   for (const part of partsOf(description)) await walkAgain(pull, part, signal);
@@ -105,12 +107,26 @@ async function build(
     networks: networksAfter(built, order.networkNames, description),
   };
   return {
-    description: built.description,
+    description: seen?.description ?? built.description,
+    ...(seen === null ? {} : { version: seen.version }),
     disks,
     object: built.object,
     differences: compareDescriptions(description, built.description, expected),
     leftovers: [],
   };
+}
+
+/** How the result is now, to be compared with how it is when somebody wants it undone. Without it the copy is as good. */
+async function lookAt(cloud: Cloud, object: string, work: Work, signal: AbortSignal): Promise<SeenObject | null> {
+  try {
+    return (await cloud.objects?.look(object, signal)) ?? null;
+  } catch (error) {
+    signal.throwIfAborted();
+    work.log.warn(
+      `how the copy is could not be noted, so an undo will leave it alone: ${Fault.from(error, object).message}`,
+    );
+    return null;
+  }
 }
 
 /** Names of the networks that adapters shall have, by those that they had. */

@@ -55,6 +55,39 @@ export function jointLedger(journal: WorkJournal, server: string, works: readonl
   };
 }
 
+/**
+ * Rows that came with an order to remove them, as far as this work has settled them since. Where the work that made a row
+ * is still known here, its ledger follows, so that a retry knows what is gone.
+ */
+export function removalLedger(
+  journal: WorkJournal,
+  server: string,
+  work: string,
+  order: Extract<WorkOrder, { kind: 'remove' }>,
+): LedgerBook {
+  const entries = () => {
+    const settled = new Map(journal.ledger(server, work).map((entry) => [entry.id, entry]));
+    return order.rows.map(({ entry }) => settled.get(entry.id) ?? entry);
+  };
+  return {
+    get entries() {
+      return entries();
+    },
+    async intend(what) {
+      throw new Fault('internal', `an undo may not make anything: ${what.role}`);
+    },
+    async settle(entry, state, objectId) {
+      const known = entries().find(({ id }) => id === entry.id);
+      const next = settled(entry, state, objectId, known);
+      for (const maker of order.works) {
+        if (journal.ledger(server, maker).some(({ id }) => id === entry.id)) journal.putLedger(server, maker, next);
+      }
+      journal.putLedger(server, work, next);
+      return next;
+    },
+  };
+}
+
 /** Rows that something may still be behind. */
 export function unsettled(entries: readonly LedgerEntry[]): LedgerEntry[] {
   return entries.filter((entry) => entry.state === 'intent' || entry.state === 'made');

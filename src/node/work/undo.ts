@@ -6,7 +6,8 @@ import { jointLedger, unsettled } from './ledger-book.ts';
 import { persist } from './patience.ts';
 import type { Work } from './work.ts';
 
-const NOTHING = {
+/** The description in the result of a work that moves nothing. */
+export const NOTHING = {
   kind: 'vm' as const,
   name: '',
   notes: '',

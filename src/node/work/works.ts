@@ -6,6 +6,7 @@ import { runExport } from './export.ts';
 import { runImport } from './import.ts';
 import { timeAfter } from './ledger-book.ts';
 import { runRead } from './read.ts';
+import { runRemoval } from './removal.ts';
 import { runUndo } from './undo.ts';
 import { type EndPhase, Work } from './work.ts';
 
@@ -260,7 +261,7 @@ export class Works {
       if (!other.ended) this.#cancel(other);
       await this.#settled(other);
     }
-    return runUndo(this.#desk, work, signal);
+    return order.kind === 'remove' ? runRemoval(this.#desk, work, signal) : runUndo(this.#desk, work, signal);
   }
 
   /** Blocks of transfers that no work here knows: a crash came between forgetting the work and freeing its storage. */
@@ -268,7 +269,9 @@ export class Works {
     const { store, transfers } = this.#desk;
     const known = new Set(
       [...this.#works.values()].flatMap(({ row }) =>
-        row.order.kind === 'undo' || row.order.kind === 'read' ? [] : [keyOf(blockOwner(row), transferOf(row.order))],
+        row.order.kind === 'export' || row.order.kind === 'import'
+          ? [keyOf(blockOwner(row), transferOf(row.order))]
+          : [],
       ),
     );
     for (const { owner, transfer } of store.transfers()) {
@@ -324,7 +327,7 @@ export class Works {
    */
   #mayBeginAgain(work: Work): boolean {
     const { order, phase, server, id } = work.row;
-    if (phase !== 'done' || order.kind === 'undo') return true;
+    if (phase !== 'done' || order.kind === 'undo' || order.kind === 'remove') return true;
     if (order.kind !== 'import') return writesBlocks(order);
     const ledger = this.#desk.journal.ledger(server, id);
     return ledger.length > 0 && ledger.every((entry) => entry.state === 'removed' || entry.state === 'absent');

@@ -11,6 +11,7 @@ import {
   TransferProgressSchema,
 } from '../nouns.ts';
 import type { ApiOperation } from './operation.ts';
+import { UndoPreviewSchema, UndoSchema } from './undo.ts';
 
 export const CopyRequestSchema = z.object({
   kind: z.literal('copy'),
@@ -89,6 +90,8 @@ export const JobSchema = z.object({
     .optional(),
   failure: FaultReportSchema.extend({ leftovers: z.array(z.string()) }).optional(),
   receipt: ReceiptSchema.optional(),
+  /** Of an ended job that somebody undid later. */
+  undo: UndoSchema.optional(),
 });
 export type JobView = z.infer<typeof JobSchema>;
 export const JobListSchema = z.object({ jobs: z.array(JobSchema) });
@@ -157,6 +160,20 @@ export const jobsOperations = {
     summary: 'Cancel a job and undo what it made',
     answer: JobSchema,
     needs: { job: 'stop' },
+  },
+  previewUndo: {
+    method: 'GET',
+    path: '/jobs/:job/undo',
+    summary: 'What an undo of an ended job would remove or leave alone, and why; touches nothing',
+    answer: UndoPreviewSchema,
+    needs: { job: 'see' },
+  },
+  undoJob: {
+    method: 'POST',
+    path: '/jobs/:job/undo',
+    summary: 'Undo an ended job: remove what it made, its result too, unless something speaks against it',
+    answer: JobSchema,
+    needs: { job: 'undo' },
   },
   pauseJob: {
     method: 'POST',

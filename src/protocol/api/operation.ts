@@ -10,7 +10,8 @@ import type { Right } from '../../model/rights.ts';
  * - `cloud`: this right for something in the path's `:cloud`.
  * - `copy`: the rights for the copy that the body asks for: `copy-out` at the source, `copy-in` at the destination.
  * - `job`: `see` the path's `:job` (its source or destination, or having started it); `stop` it (having started it, or
- *   being allowed to do it again); `run` it (being allowed to start the same copy now).
+ *   being allowed to do it again); `run` it (being allowed to start the same copy now); `undo` it (`delete` at its
+ *   destination).
  */
 export type Need =
   | 'nothing'
@@ -20,7 +21,7 @@ export type Need =
   | { object: Right }
   | { cloud: Right }
   | { copy: 'body' }
-  | { job: 'see' | 'stop' | 'run' };
+  | { job: 'see' | 'stop' | 'run' | 'undo' };
 
 export interface ApiOperation {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';

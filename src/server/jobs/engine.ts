@@ -19,12 +19,19 @@ const DATABASE_ATTEMPTS = 60;
 const RECOVERIES = 100_000;
 
 export interface Engine {
-  /** Runs the workflow once; the same id a second time is the same run. */
-  start(id: string, job: string): Promise<void>;
+  /** Runs a workflow (default: `copy`) once; the same id a second time is the same run. */
+  start(id: string, job: string, workflow?: keyof Workflows): Promise<void>;
   /** Where the run stands, or null when it was never started. */
   status(id: string): Promise<'open' | 'ended' | null>;
   close(): Promise<void>;
 }
+
+export interface Workflows {
+  copy: Workflow;
+  /** Waits for no place: it moves nothing. */
+  undo: Workflow;
+}
+type Workflow = (durable: DurableStep, job: string) => Promise<void>;
 
 type Outcome<T> = { value: T } | { fault: FaultReport };
 
@@ -35,7 +42,7 @@ type Outcome<T> = { value: T } | { fault: FaultReport };
  */
 export async function openEngine(
   database: Database,
-  workflow: (durable: DurableStep, job: string) => Promise<void>,
+  workflows: Workflows,
   closing: AbortSignal,
   log: Log,
 ): Promise<Engine> {
@@ -49,9 +56,14 @@ export async function openEngine(
   const places = createPlaces(JOBS_AT_A_TIME);
   const placed = async (job: string) => {
     using _place = await places.take();
-    await workflow(durable, job);
+    await workflows.copy(durable, job);
   };
-  const run = DBOS.registerWorkflow(placed, { name: 'copy', maxRecoveryAttempts: RECOVERIES });
+  const register = (name: keyof Workflows, run: (job: string) => Promise<void>) =>
+    DBOS.registerWorkflow(run, { name, maxRecoveryAttempts: RECOVERIES });
+  const runs = {
+    copy: register('copy', placed),
+    undo: register('undo', (job) => workflows.undo(durable, job)),
+  };
   DBOS.setConfig({
     name: 'cloudspan',
     systemDatabasePool: pool,
@@ -68,8 +80,8 @@ export async function openEngine(
     onConflict: 'always_update',
   });
   return {
-    async start(id, job) {
-      await DBOS.startWorkflow(run, { workflowID: id })(job);
+    async start(id, job, workflow = 'copy') {
+      await DBOS.startWorkflow(runs[workflow], { workflowID: id })(job);
     },
     async status(id) {
       const status = await DBOS.getWorkflowStatus(id);

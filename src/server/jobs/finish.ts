@@ -5,9 +5,11 @@ import { publicKeyOf } from '../../base/sealed-key.ts';
 import { Fault } from '../../model/fault.ts';
 import type { InventoryObject } from '../../model/inventory.ts';
 import type { JobResult } from '../../model/job.ts';
+import type { PackageDescription } from '../../model/machine.ts';
 import { joinPath } from '../../model/path.ts';
 import { writeReceipt } from '../store/jobs.ts';
 import { applyInventory, objectById } from '../store/objects.ts';
+import { writeMade } from '../store/undo.ts';
 import type { JobContext } from './context.ts';
 import { absorb } from './follow.ts';
 import { insist } from './insist.ts';
@@ -119,6 +121,13 @@ export async function keepCopy(
   const question = { work: importWork(row.id), body: { epoch: row.epoch } };
   const state = await insist(nodes, node, () => nodes.client(node).keepWork(question, context.closing), signal);
   await absorb(context, row.id, state);
+  const { version, description } = state.result ?? {};
+  if (version !== undefined && description !== undefined) {
+    await writeMade(context.database, context.owner, row.id, {
+      version,
+      description: description as PackageDescription,
+    });
+  }
   // The copy is the user's now: a cancel comes too late.
   const object = objectOf(arrived);
   const path = joinPath([...(await namesAbove(context, plan, object.id, context.closing)), object.name]);

@@ -1,7 +1,8 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { Fault } from '../../model/fault.ts';
 import type { JobView, LedgerSchema } from '../../protocol/api/jobs.ts';
+import type { UndoRow } from '../../protocol/api/undo.ts';
 import type { Objects } from '../objects.ts';
 import {
   type CopyOrder,
@@ -21,14 +22,16 @@ import {
 import { insertPlaces } from '../store/places.ts';
 import { raiseEpoch } from '../store/settings.ts';
 import type { JobContext } from './context.ts';
-import { copySteps, copyWorkflow } from './copy.ts';
+import { copySteps, copyWorkflow, type DurableStep } from './copy.ts';
 import { resolveEndpoints } from './endpoints.ts';
 import { openEngine } from './engine.ts';
+import { newMarker } from './marker.ts';
 import { preflightCopy } from './preflight.ts';
 import { viewOfJob } from './record.ts';
 import { seedWork } from './seed.ts';
 import { exportWork, importWork } from './transfer.ts';
 import { cancelEnd, leftoversByLedger } from './undo.ts';
+import { openUndoing, undoWorkflow } from './undoing.ts';
 
 export interface Jobs {
   /** @param objects As whoever asks sees them. */
@@ -55,6 +58,10 @@ export interface Jobs {
   prioritize(job: string, priority: number): Promise<JobView>;
   /** Fault: `job.state` unless it failed or was cancelled. */
   retry(job: string): Promise<JobView>;
+  /** What an undo would do to each row of the ledger. Fault: `job.state` unless it has ended. */
+  previewUndo(job: string, signal: AbortSignal): Promise<{ job: number; rows: UndoRow[] }>;
+  /** Fault: `job.state` unless it has ended. */
+  undo(job: string, user: string): Promise<JobView>;
   close(): Promise<void>;
 }
 
@@ -67,12 +74,18 @@ const runOf = ({ id, attempt }: Pick<JobRow, 'id' | 'attempt'>) => `${id}.${atte
 export async function openJobs(context: JobContext): Promise<Jobs> {
   const { database, records, owner, closing, log } = context;
   await takeOver(database, await raiseEpoch(database));
-  const engine = await openEngine(database, (durable, job) => copyWorkflow(context, durable, job), closing, log);
+  const workflows = {
+    copy: (durable: DurableStep, job: string) => copyWorkflow(context, durable, job),
+    undo: (durable: DurableStep, job: string) => undoWorkflow(context, durable, job),
+  };
+  const engine = await openEngine(database, workflows, closing, log);
   for (const row of await readUnended(database)) {
     const status = await engine.status(runOf(row));
     if (status === null) await engine.start(runOf(row), row.id);
     else if (status === 'ended' && row.state !== 'paused') await failLost(row);
   }
+
+  const undoing = await openUndoing(context, engine);
 
   async function failLost(row: JobRow): Promise<void> {
     const fault = new Fault('internal', `job ${row.number} was lost in the middle`);
@@ -127,7 +140,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
         title: `Copy ${ends.source.kind} "${ends.source.name}" to ${order.destination}`,
         request: order,
         clouds: [...new Set([ends.sourceCloud, ends.destinationCloud])],
-        marker: randomBytes(8).toString('hex'),
+        marker: newMarker(owner),
         epoch: await raiseEpoch(database),
         steps: copySteps(order),
       });
@@ -205,6 +218,11 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
         ended_at: null,
       });
     },
+    async previewUndo(job, signal) {
+      const row = await find(job);
+      return { job: row.number, rows: await undoing.preview(row, signal) };
+    },
+    undo: async (job, user) => undoing.start(await find(job), user),
     close: () => engine.close(),
   };
 }

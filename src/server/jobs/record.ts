@@ -185,6 +185,7 @@ export function viewOfJob(row: JobRow, rate: Rate = {}): JobView {
     ...(row.result === null ? {} : { result: row.result }),
     ...(row.failure === null ? {} : { failure: row.failure }),
     ...(row.receipt === null ? {} : { receipt: row.receipt }),
+    ...(row.undo === null ? {} : { undo: row.undo }),
   };
   return view;
 }

@@ -46,11 +46,22 @@ export function createGuard(database: Database, sights: Sights): Guard {
       } else {
         const { places, number } = await job(sight, parameters.job ?? '');
         const started = places?.account === signed.account && signed.role !== 'viewer' && signed.scope !== 'read';
-        const allowed = need.job === 'see' || sight.mayRun(places) || (need.job === 'stop' && started);
+        const allowed =
+          need.job === 'see' ||
+          (need.job === 'undo' ? sight.mayUndo(places) : sight.mayRun(places)) ||
+          (need.job === 'stop' && started);
         if (!allowed) {
-          throw new Fault('auth.forbidden', `${signed.user} may not change job ${number}`, {
-            remedy: 'Whoever may start the same copy can, and whoever started it can stop it.',
-          });
+          const remedy =
+            need.job === 'undo'
+              ? 'Whoever has the right to delete at its destination can undo it.'
+              : 'Whoever may start the same copy can, and whoever started it can stop it.';
+          throw new Fault(
+            'auth.forbidden',
+            `${signed.user} may not ${need.job === 'undo' ? 'undo' : 'change'} job ${number}`,
+            {
+              remedy,
+            },
+          );
         }
       }
       return sight;

@@ -21,6 +21,8 @@ export interface Sight {
   seesJob(places: JobPlaces | null): boolean;
   /** Could start the same copy now. */
   mayRun(places: JobPlaces | null): boolean;
+  /** May delete where the job puts things. */
+  mayUndo(places: JobPlaces | null): boolean;
 }
 
 export interface Sights {
@@ -68,6 +70,8 @@ export function createSights(database: Database, clouds: Pick<Clouds, 'get' | 'l
           ((places.account === who.account && admitted(places)) ||
             rights.may('see', places.source_cloud, places.source) ||
             rights.may('see', places.destination_cloud, places.destination))),
+      mayUndo: (places) =>
+        places === null ? rights.administers : rights.may('delete', places.destination_cloud, places.destination),
       mayRun: (places) =>
         places === null
           ? rights.administers

@@ -3,8 +3,8 @@ import type { Database } from '../store/database.ts';
 import { readAllPlaces, writeRunner } from '../store/places.ts';
 import type { Handlers } from './bind.ts';
 
-type Reading = 'preflight' | 'listJobs' | 'getJob' | 'jobLog' | 'jobLedger';
-type Names = Reading | 'startJob' | 'cancelJob' | 'pauseJob' | 'resumeJob' | 'setPriority' | 'retryJob';
+type Reading = 'preflight' | 'listJobs' | 'getJob' | 'jobLog' | 'jobLedger' | 'previewUndo';
+type Names = Reading | 'startJob' | 'cancelJob' | 'pauseJob' | 'resumeJob' | 'setPriority' | 'retryJob' | 'undoJob';
 
 export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names> {
   /** A further attempt is made by the rights of whoever asked for it. */
@@ -32,5 +32,7 @@ export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names>
     resumeJob: async ({ parameters, signed }) => again(parameters.job, signed.account, jobs.resume),
     setPriority: async ({ parameters, body }) => jobs.prioritize(parameters.job, body.priority),
     retryJob: async ({ parameters, signed }) => again(parameters.job, signed.account, jobs.retry),
+    previewUndo: async ({ parameters, signal }) => jobs.previewUndo(parameters.job, signal),
+    undoJob: async ({ parameters, user }) => jobs.undo(parameters.job, user),
   };
 }

@@ -1,6 +1,7 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { Fault } from '../../model/fault.ts';
 import type { Clouds } from '../clouds.ts';
+import { newMarker } from '../jobs/marker.ts';
 import type { Handlers } from './bind.ts';
 
 type Names = 'startReading' | 'getReading' | 'endReading';
@@ -20,7 +21,7 @@ export function readingRoutes(clouds: Clouds, owner: string): Pick<Handlers, Nam
   return {
     async startReading({ parameters: { cloud, object }, signal }) {
       const reading = `${PREFIX}${randomUUID()}`;
-      const marker = randomBytes(8).toString('hex');
+      const marker = newMarker(owner);
       await clouds.use(cloud, (node, id) => {
         const body = { kind: 'read' as const, epoch: 1, owner, job: reading, cloud: id, marker, object };
         return node.startWork({ work: reading, body }, signal);

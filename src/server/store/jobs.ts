@@ -4,6 +4,7 @@ import type { JobFailure, JobResult, JobState, JobStep, TransferProgress } from 
 import type { LedgerEntry } from '../../model/ledger.ts';
 import type { Receipt } from '../../model/receipt.ts';
 import type { CopyRequestSchema } from '../../protocol/api/jobs.ts';
+import type { UndoView } from '../../protocol/api/undo.ts';
 import type { CopyPlan } from '../jobs/preflight.ts';
 import type { Database, Query } from './database.ts';
 
@@ -34,6 +35,8 @@ export interface JobRow {
   result: JobResult | null;
   failure: JobFailure | null;
   receipt: Receipt | null;
+  /** How an undo that somebody asked for after the end stands. */
+  undo: UndoView | null;
   created_at: Date;
   started_at: Date | null;
   ended_at: Date | null;
@@ -42,7 +45,8 @@ export interface JobRow {
 export const ENDED: readonly JobState[] = ['succeeded', 'failed', 'cancelled'];
 
 const COLUMNS = `j.id, j.number::integer AS number, j.kind, j.account, j.title, j.request, j.clouds, j.marker, j.state,
-  j.attempt, j.epoch, j.cancel_wanted, j.pause_wanted, j.resumed, j.plan, j.steps, j.checks, j.progress, j.result, j.failure, r.data AS receipt,
+  j.attempt, j.epoch, j.cancel_wanted, j.pause_wanted, j.resumed, j.plan, j.steps, j.checks, j.progress, j.result, j.failure, j.undo,
+  r.data AS receipt,
   j.created_at, j.started_at, j.ended_at`;
 const FROM = 'FROM jobs j LEFT JOIN receipts r ON r.job = j.id';
 
@@ -93,7 +97,7 @@ export async function insertJob({ query }: Database, owner: string, job: NewJob)
   );
 }
 
-const JSON_COLUMNS = new Set(['steps', 'checks', 'progress', 'result', 'failure', 'plan']);
+const JSON_COLUMNS = new Set(['steps', 'checks', 'progress', 'result', 'failure', 'plan', 'undo']);
 
 /** Columns that may change. Their names are code, never input. */
 export type JobChange = Partial<
@@ -109,7 +113,7 @@ export async function writeJob({ query }: Database, job: string, change: JobChan
   await query(`UPDATE jobs SET ${sets} WHERE id = $1`, [job, ...values]);
 }
 
-/** Begins a further attempt; false where the job is at another attempt, or in none of these states. */
+/** Begins a further attempt; false where the job is at another attempt, in none of these states, or being undone. */
 export async function writeJobAt(
   { query }: Database,
   job: string,
@@ -118,12 +122,11 @@ export async function writeJobAt(
   change: JobChange,
 ): Promise<boolean> {
   const { sets, values } = assignments(change, 4);
-  const rows = await query(`UPDATE jobs SET ${sets} WHERE id = $1 AND attempt = $2 AND state = ANY($3) RETURNING id`, [
-    job,
-    attempt,
-    states,
-    ...values,
-  ]);
+  const rows = await query(
+    `UPDATE jobs SET ${sets} WHERE id = $1 AND attempt = $2 AND state = ANY($3)
+     AND coalesce(undo->>'state', '') <> 'running' RETURNING id`,
+    [job, attempt, states, ...values],
+  );
   return rows.length > 0;
 }
 
@@ -249,7 +252,7 @@ export async function readLedger({ query }: Database, job: string): Promise<Ledg
   return rows.map(({ data }) => data);
 }
 
-/** Jobs that a server left unfinished get the epoch of the one that takes over. */
+/** Jobs that a server left unfinished, or in the middle of an undo, get the epoch of the one that takes over. */
 export async function takeOver({ query }: Database, epoch: number): Promise<void> {
-  await query('UPDATE jobs SET epoch = $1 WHERE NOT state = ANY($2)', [epoch, ENDED]);
+  await query(`UPDATE jobs SET epoch = $1 WHERE NOT state = ANY($2) OR undo->>'state' = 'running'`, [epoch, ENDED]);
 }

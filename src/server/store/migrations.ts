@@ -67,6 +67,12 @@ const migrations: readonly string[] = [
   `,
   'CREATE TABLE storage_keys (node text PRIMARY KEY REFERENCES nodes ON DELETE CASCADE, sealed bytea NOT NULL);',
   peopleSchema,
+  `
+  ALTER TABLE jobs ADD COLUMN undo jsonb;
+  CREATE TABLE made (
+    job text PRIMARY KEY REFERENCES jobs ON DELETE CASCADE, owner text NOT NULL, data jsonb NOT NULL,
+    at timestamptz NOT NULL DEFAULT now());
+  `,
 ];
 
 /** The advisory lock under which one server at a time migrates. */

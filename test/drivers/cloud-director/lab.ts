@@ -257,6 +257,12 @@ export async function startLab(): Promise<Lab> {
     async stripMarker(id) {
       await api('DELETE', `/api/vApp/vapp-${id.slice(-36)}/metadata/cloudspan.marker`);
     },
+    async reconfigure(id) {
+      const type = 'application/vnd.vmware.vcloud.vApp+xml';
+      const body = '<Description>somebody was here</Description>';
+      const vapp = `<VApp xmlns="http://www.vmware.com/vcloud/v1.5" name="looked at and changed">${body}</VApp>`;
+      await api('PUT', `/api/vApp/vapp-${id.slice(-36)}`, vapp, type);
+    },
     async close() {
       await sim.close();
       await agent.close();

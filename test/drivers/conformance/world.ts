@@ -77,6 +77,8 @@ export interface World {
   cutDownload(afterBytes: number): Promise<void>;
   /** Takes every trace of Cloudspan's marker off an object, as a person might. */
   stripMarker(id: string): Promise<void>;
+  /** Changes a setting of an object that an import made, as a person might. */
+  reconfigure(id: string): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -1,0 +1,140 @@
+import { Fault, type FaultReport } from '../../model/fault.ts';
+import type { JobView } from '../../protocol/api/jobs.ts';
+import type { UndoRow, UndoView } from '../../protocol/api/undo.ts';
+import { ENDED, type JobRow, readJob } from '../store/jobs.ts';
+import { raiseEpoch } from '../store/settings.ts';
+import { beginUndo, readUndoing } from '../store/undo.ts';
+import type { JobContext } from './context.ts';
+import type { DurableStep } from './copy.ts';
+import type { Engine } from './engine.ts';
+import { runWork } from './follow.ts';
+import { type CloudRemoval, completed, planRemoval, previewRemoval, undoRows } from './removal.ts';
+import { seedWork } from './seed.ts';
+import { exportWork, importWork } from './transfer.ts';
+import { cancelEnd } from './undo.ts';
+
+/** How long a node that is away is waited for before its rows are named instead. */
+const PATIENCE_MILLISECONDS = 10 * 60_000;
+
+const runOf = (job: string, run: number) => `${job}.undo-${run}`;
+
+/** Undoing ended jobs on request; what was begun goes on after a restart. */
+export interface Undoing {
+  /** What would happen; touches nothing. Fault `job.state` while the job runs. */
+  preview(row: JobRow, signal: AbortSignal): Promise<UndoRow[]>;
+  /** Fault `job.state` while the job runs. One that is being undone goes on. */
+  start(row: JobRow, user: string): Promise<JobView>;
+}
+
+export async function openUndoing(context: JobContext, engine: Pick<Engine, 'start' | 'status'>): Promise<Undoing> {
+  const { database, records } = context;
+  for (const job of await readUndoing(database)) {
+    const run = (await readJob(database, job))?.undo?.run ?? 0;
+    const status = await engine.status(runOf(job, run));
+    if (status === null) await engine.start(runOf(job, run), job, 'undo');
+    else if (status === 'ended') await endUndo(context, job, [], new Fault('internal', 'the undo was lost').report());
+  }
+  const refuseUnended = ({ number, state }: JobRow) => {
+    if (ENDED.includes(state)) return;
+    throw new Fault('job.state', `job ${number} is ${state}: only ended jobs are undone`, {
+      remedy: 'Cancel it: that undoes what it made so far.',
+    });
+  };
+  return {
+    async preview(row, signal) {
+      refuseUnended(row);
+      return previewRemoval(context, row, signal);
+    },
+    async start(row, user) {
+      refuseUnended(row);
+      const run = (row.undo?.run ?? 0) + 1;
+      const undo: UndoView = { run, state: 'running', user, startedAt: new Date().toISOString(), rows: [] };
+      if (await beginUndo(database, row.id, await raiseEpoch(database), undo)) {
+        // A record of the last run may still have the row as it was.
+        const old = records.running(row.id);
+        if (old !== null) records.close(old);
+        await engine.start(runOf(row.id, run), row.id, 'undo');
+      }
+      const record = await records.open(row.id);
+      return record.view();
+    },
+  };
+}
+
+/**
+ * The workflow of an undo: it plans once, then has the node of each cloud remove what may go. Every step can be run again
+ * after a crash in its middle; the ledger says what is gone.
+ */
+export async function undoWorkflow(context: JobContext, durable: DurableStep, job: string): Promise<void> {
+  const rows: UndoRow[] = [];
+  let fault: FaultReport | undefined;
+  try {
+    const removals = await durable('plan-undo', async () => {
+      const record = await context.records.open(job);
+      await record.log('info', `undo: asked for by ${record.row.undo?.user}`);
+      return planRemoval(context, record.row, context.closing);
+    });
+    for (const removal of removals) {
+      rows.push(...(await durable(`remove-${removal.cloud}`, () => removeIn(context, job, removal))));
+    }
+  } catch (error) {
+    fault = Fault.from(error, 'undo').report();
+  }
+  await durable('end-undo', () => endUndo(context, job, rows, fault));
+}
+
+async function removeIn(context: JobContext, job: string, removal: CloudRemoval): Promise<UndoRow[]> {
+  const { row } = await context.records.open(job);
+  const patience = AbortSignal.timeout(PATIENCE_MILLISECONDS);
+  const signal = AbortSignal.any([patience, context.closing]);
+  const work = `${runOf(job, row.undo?.run ?? 0)}.${removal.cloud}`;
+  try {
+    const { owner } = context;
+    const { node } = context.clouds.get(removal.cloud);
+    const rows = await completed(context, row, removal);
+    const works = [exportWork(job), importWork(job), seedWork(job)];
+    const base = { epoch: row.epoch, owner, job, cloud: removal.cloud, marker: row.marker };
+    const order = () => ({ kind: 'remove' as const, ...base, works, rows });
+    const done = await runWork(context, { work, node, order }, signal);
+    await context.nodes
+      .client(node)
+      .forgetWork({ work }, signal)
+      .catch(() => {});
+    return undoRows(context, removal, done.result?.removals ?? []);
+  } catch (error) {
+    context.closing.throwIfAborted();
+    if (error instanceof Fault && error.code === 'epoch.stale') throw error;
+    // A node that comes back later must not remove what was told to be left alone.
+    if (patience.aborted) {
+      const { node } = context.clouds.get(removal.cloud);
+      void cancelEnd(context, row.epoch, { work, node }, context.closing).catch(() => {});
+    }
+    const why = patience.aborted ? 'its node was away too long' : Fault.from(error, 'undo').message;
+    return undoRows(context, removal, [], 'left', why);
+  }
+}
+
+async function endUndo(
+  { records }: JobContext,
+  job: string,
+  rows: UndoRow[],
+  fault: FaultReport | undefined,
+): Promise<void> {
+  const record = await records.open(job);
+  const { undo } = record.row;
+  if (undo === null) return;
+  for (const { cloud, kind, name, object = 'no id', outcome, reason } of rows) {
+    const text = `undo: ${cloud}: ${kind} "${name}" (${object}): ${outcome}: ${reason}`;
+    await record.log(outcome === 'left' ? 'warn' : 'info', text);
+  }
+  await record.change({
+    undo: {
+      ...undo,
+      state: fault === undefined ? 'done' : 'failed',
+      endedAt: new Date().toISOString(),
+      rows,
+      ...(fault === undefined ? {} : { fault }),
+    },
+  });
+  records.close(record);
+}

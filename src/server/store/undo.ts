@@ -1,0 +1,30 @@
+import type { AsMade } from '../../model/removal.ts';
+import type { UndoView } from '../../protocol/api/undo.ts';
+import type { Database } from './database.ts';
+import { ENDED } from './jobs.ts';
+
+/** How the result of a copy was when it was kept. The first word stands: a step that runs again reads a later state. */
+export async function writeMade({ query }: Database, owner: string, job: string, made: AsMade): Promise<void> {
+  await query('INSERT INTO made (job, owner, data) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [job, owner, made]);
+}
+
+export async function readMade({ query }: Database, job: string): Promise<AsMade | undefined> {
+  const [row] = await query<{ data: AsMade }>('SELECT data FROM made WHERE job = $1', [job]);
+  return row?.data;
+}
+
+/** False unless the job has ended and is not being undone. */
+export async function beginUndo({ query }: Database, job: string, epoch: number, undo: UndoView): Promise<boolean> {
+  const rows = await query(
+    `UPDATE jobs SET undo = $2, epoch = $3
+     WHERE id = $1 AND state = ANY($4) AND coalesce(undo->>'state', '') <> 'running' RETURNING id`,
+    [job, undo, epoch, ENDED],
+  );
+  return rows.length > 0;
+}
+
+/** Ids of the jobs that are being undone. */
+export async function readUndoing({ query }: Database): Promise<string[]> {
+  const rows = await query<{ id: string }>(`SELECT id FROM jobs WHERE undo->>'state' = 'running'`);
+  return rows.map(({ id }) => id);
+}
