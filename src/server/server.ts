@@ -22,10 +22,13 @@ import { createRecords } from './jobs/record.ts';
 import { createJoining } from './join.ts';
 import { createLimits, openLimitBook } from './limits.ts';
 import { acceptLink } from './link/accept.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { openMetricsToken } from './metrics/token.ts';
 import { openNodes } from './nodes.ts';
 import { createObjects } from './objects.ts';
 import { createPaths } from './reach/paths.ts';
 import { relayDoor } from './reach/relay-door.ts';
+import { createReadiness } from './readiness.ts';
 import { accountRoutes } from './routes/account.ts';
 import { cloudRoutes } from './routes/clouds.ts';
 import { jobRoutes } from './routes/jobs.ts';
@@ -118,7 +121,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...readingRoutes(clouds, database, owner),
     ...jobRoutes(jobs, database),
   };
-  const app = await createApp({ server: port.server, auth, events, joining, handlers, uiFolder, log });
+  const watched = {
+    metrics: createMetrics({ database, nodes, clouds, events }),
+    metricsToken: await openMetricsToken(folder),
+    readiness: createReadiness(database, jobs),
+  };
+  const app = await createApp({ server: port.server, auth, events, joining, handlers, uiFolder, watched, log });
   stack.defer(async () => {
     await port.close();
     await app.close();

@@ -17,6 +17,7 @@ import { VERSION } from '../version.ts';
 import { serveEvents } from './event-stream.ts';
 import { servePages } from './pages.ts';
 import { answerProblems } from './problems.ts';
+import { measureRequests, serveWatchers, type Watched } from './watch.ts';
 
 const BODY_BYTES = 4 * 1024 * 1024;
 
@@ -27,6 +28,7 @@ export interface AppOptions {
   joining: Joining;
   handlers: Handlers;
   uiFolder: string | undefined;
+  watched: Watched;
   log: Log;
 }
 
@@ -48,6 +50,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   allowEmptyJson(app);
   answerProblems(app, log);
   decorateRequests(app);
+  measureRequests(app, options.watched.metrics);
   await app.register(fastifyCookie);
   await app.register(fastifySwagger, { openapi: document(), transform: jsonSchemaTransform });
   await servePages(app, options.uiFolder);
@@ -55,6 +58,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     bindRoutes(routes, options.handlers, auth);
     serveEvents(routes, options.events, auth);
     serveJoin(routes, options.joining);
+    serveWatchers(routes, options.watched);
     routes.get(`${API_PREFIX}/openapi.json`, { schema: { hide: true } }, async () => app.swagger());
   });
   await app.ready();

@@ -23,6 +23,8 @@ export interface Engine {
   start(id: string, job: string): Promise<void>;
   /** Where the run stands, or null when it was never started. */
   status(id: string): Promise<'open' | 'ended' | null>;
+  /** Resolves when its own way to the database is open. */
+  answers(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -75,6 +77,9 @@ export async function openEngine(
       const status = await DBOS.getWorkflowStatus(id);
       if (status === null) return null;
       return ['PENDING', 'ENQUEUED', 'DELAYED'].includes(status.status) ? 'open' : 'ended';
+    },
+    async answers() {
+      await pool.query('SELECT 1');
     },
     async close() {
       await DBOS.shutdown({ deregister: true });

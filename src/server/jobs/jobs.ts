@@ -50,6 +50,8 @@ export interface Jobs {
   prioritize(job: string, priority: number): Promise<JobView>;
   /** Fault: `job.state` unless it failed or was cancelled. */
   retry(job: string): Promise<JobView>;
+  /** Resolves when the executor can work. */
+  answers(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -192,6 +194,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
         ended_at: null,
       });
     },
+    answers: () => engine.answers(),
     close: () => engine.close(),
   };
 }

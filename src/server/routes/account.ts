@@ -22,7 +22,7 @@ export function accountRoutes(auth: Auth, database: Database): Pick<Handlers, 'l
     },
     async health() {
       await database.query('SELECT 1');
-      return { ready: true, version: VERSION };
+      return { ready: true };
     },
   };
 }
