@@ -3,6 +3,7 @@ import { addClouds } from './clouds.ts';
 import { addCopy } from './copy.ts';
 import { addJobs } from './jobs.ts';
 import { addLimit } from './limits.ts';
+import { addLogLevel } from './log-level.ts';
 import { addLogin } from './login.ts';
 import { addNodes } from './nodes.ts';
 import { addObjects } from './objects.ts';
@@ -21,4 +22,5 @@ export function addClientCommands(program: Command): void {
   addImport(program);
   addJobs(program);
   addVerify(program);
+  addLogLevel(program);
 }

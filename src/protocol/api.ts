@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { accountOperations } from './api/account.ts';
 import { CloudSchema, cloudsOperations } from './api/clouds.ts';
 import { JobSchema, jobsOperations } from './api/jobs.ts';
+import { logsOperations } from './api/logs.ts';
 import { NodeSchema, nodesOperations } from './api/nodes.ts';
 import { objectsOperations } from './api/objects.ts';
 import type { ApiOperation } from './api/operation.ts';
@@ -37,6 +38,7 @@ export const apiOperations = {
   ...objectsOperations,
   ...readingOperations,
   ...jobsOperations,
+  ...logsOperations,
 } as const satisfies Record<string, ApiOperation>;
 
 export type ApiOperations = typeof apiOperations;

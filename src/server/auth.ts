@@ -23,6 +23,8 @@ export interface Auth {
   /** Faults: `auth.refused`, after several failures with `retryAfterSeconds` and without looking at the password. */
   login(user: string, password: string): Promise<Session>;
   logout(token: string): Promise<void>;
+  /** Whether the account may do what only administrators may. There is no other account than `admin` yet. */
+  administers(user: string): boolean;
   /** The account's name. Fault `auth.required`. */
   check(token: string): Promise<string>;
 }
@@ -66,6 +68,7 @@ export function createAuth({ query }: Database, now: () => number = Date.now): A
     async logout(token) {
       await query('DELETE FROM sessions WHERE hash = $1', [hashOf(token)]);
     },
+    administers: (user) => user === 'admin',
     async check(token) {
       const [row] = await query<{ name: string }>(
         'SELECT a.name FROM sessions s JOIN accounts a ON a.id = s.account WHERE s.hash = $1 AND s.expires > $2',

@@ -32,6 +32,7 @@ import { createReadiness } from './readiness.ts';
 import { accountRoutes } from './routes/account.ts';
 import { cloudRoutes } from './routes/clouds.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { logRoutes } from './routes/logs.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { objectRoutes } from './routes/objects.ts';
 import { readingRoutes } from './routes/readings.ts';
@@ -102,7 +103,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const storageKeys = keepStorageKeys({ database, nodes, vault, owner, closing: closing.signal, log });
   const paths = createPaths({ nodes, identity, owner, relay: options.relay !== false });
   const limits = createLimits(book, nodes, closing.signal, log);
-  const records = createRecords(database, events);
+  const records = createRecords(database, events, log);
   const jobs = await openJobs({
     ...{ database, nodes, clouds, objects, records, paths, identity, owner, log },
     closing: closing.signal,
@@ -120,6 +121,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...objectRoutes(clouds, objects, database),
     ...readingRoutes(clouds, database, owner),
     ...jobRoutes(jobs, database),
+    ...logRoutes(nodes, database, log),
   };
   const watched = {
     metrics: createMetrics({ database, nodes, clouds, events }),

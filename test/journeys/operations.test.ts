@@ -3,17 +3,24 @@ import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Installation } from './installation.ts';
 import { send } from './server-installation.ts';
+import { Terminal } from './terminal.ts';
 import { directorWorld, vcenterWorld } from './worlds.ts';
 
 const DOCS = resolve(import.meta.dirname, '../../docs');
 let site: Installation;
+let terminal: Terminal;
 
 beforeAll(async () => {
-  process.env.CLOUDSPAN_LOG = 'debug';
+  process.env.CLOUDSPAN_LOG = 'info';
+  terminal = await Terminal.open();
   site = await Installation.start({ vcenterWorld, directorWorld });
+  const { host, fingerprint, password } = site.account;
+  const said = await terminal.run(['login', host, '--fingerprint', fingerprint], { CLOUDSPAN_PASSWORD: password });
+  expect(said.code, said.stderr).toBe(0);
 }, 120_000);
 afterAll(async () => {
   await site?.[Symbol.asyncDispose]();
+  await terminal?.[Symbol.asyncDispose]();
 });
 
 const copy = async (name: string) => {
@@ -22,6 +29,22 @@ const copy = async (name: string) => {
   expect(job.failure).toBeUndefined();
   return job;
 };
+
+const cloudspan = async (...words: string[]) => {
+  const said = await terminal.run([...words, '--json']);
+  expect(said.code, said.stdout + said.stderr).toBe(0);
+  return said.json;
+};
+
+interface LogLine {
+  component: string;
+  level: number;
+  msg: string;
+  job?: string;
+  work?: string;
+}
+const logLines = async (): Promise<LogLine[]> =>
+  [...(await site.log()).matchAll(/\{"level":.*\}$/gm)].map(([line]) => JSON.parse(line) as LogLine);
 
 const ask = (path: string, headers: Record<string, string> = {}) =>
   send(`https://${site.account.host}`, { method: 'GET', path }, '', headers);
@@ -78,4 +101,45 @@ test('the dashboard and the docs use names that the server exports, and the docs
   const page = namesIn(await readFile(join(DOCS, 'operations.md'), 'utf8'));
   const ours = [...exported].filter((name) => name?.startsWith('cloudspan_'));
   expect(ours.filter((name) => !page.has(name ?? ''))).toEqual([]);
+});
+
+test('each line of server and nodes that belongs to a job carries its id', async () => {
+  const job = await copy('logged');
+  const lines = await logLines();
+  const ofJob = lines.filter((line) => line.job === job.id);
+  expect(new Set(ofJob.map(({ component }) => component))).toEqual(new Set(['server', 'node']));
+  expect(ofJob.filter(({ component }) => component === 'server').map(({ msg }) => msg)).toEqual(
+    expect.arrayContaining(['a job was asked for', 'transfer: done', 'succeeded']),
+  );
+  expect(lines.filter(({ work, job }) => work !== undefined && !work.startsWith(`${job}.`))).toEqual([]);
+  expect(lines.filter(({ msg, job }) => msg.includes(ofJob[0]?.job ?? '?') && job === undefined)).toEqual([]);
+});
+
+test('the log level of a node is changed for a while from the command line, and is then as before', async () => {
+  const { processes } = (await cloudspan('log-level')) as { processes: { node?: string; log: { level: string } }[] };
+  expect(processes.map(({ node, log }) => [node, log.level])).toEqual([
+    [undefined, 'info'],
+    ['destination', 'info'],
+    ['source', 'info'],
+  ]);
+  const changed = await cloudspan('log-level', 'debug', '--node', 'source', '--for', '2s');
+  expect(changed).toMatchObject({ processes: [{ node: 'source', log: { level: 'debug', usual: 'info' } }] });
+  const level = async (name: string | undefined) =>
+    (await site.client.listLogLevels({})).processes.find(({ node }) => node === name)?.log?.level;
+  expect([await level('source'), await level('destination'), await level(undefined)]).toEqual([
+    'debug',
+    'info',
+    'info',
+  ]);
+  await site.until(async () => ((await level('source')) === 'info' ? true : undefined), 10, 'still debug');
+});
+
+test('the log level of the server is changed while it runs: lines that were not written are', async () => {
+  const debugLines = async () =>
+    (await logLines()).filter(({ level, component }) => level === 20 && component === 'server');
+  expect(await debugLines()).toEqual([]);
+  await cloudspan('log-level', 'debug');
+  await copy('verbose');
+  await site.until(async () => ((await debugLines()).length > 0 ? true : undefined), 10, 'nothing at debug');
+  expect(await cloudspan('log-level', 'usual')).toMatchObject({ processes: [{ log: { level: 'info' } }] });
 });

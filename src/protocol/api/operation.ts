@@ -9,6 +9,8 @@ export interface ApiOperation {
   answer: z.ZodType;
   /** Needs no session. */
   open?: boolean;
+  /** Only administrators may. */
+  administrator?: boolean;
 }
 
 export const nothing = z.object({});

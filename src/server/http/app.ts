@@ -50,7 +50,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   allowEmptyJson(app);
   answerProblems(app, log);
   decorateRequests(app);
-  measureRequests(app, options.watched.metrics);
+  measureRequests(app, options.watched.metrics, log);
   await app.register(fastifyCookie);
   await app.register(fastifySwagger, { openapi: document(), transform: jsonSchemaTransform });
   await servePages(app, options.uiFolder);

@@ -1,4 +1,5 @@
 import type { FastifyInstance } from 'fastify';
+import type { Log } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { MetricsToken } from '../metrics/token.ts';
@@ -38,9 +39,10 @@ export function serveWatchers(app: FastifyInstance, { metrics, metricsToken, rea
 }
 
 /** Counts and times every answer by the operation of the API; pages and other doors together are `other`. */
-export function measureRequests(app: FastifyInstance, metrics: Metrics): void {
+export function measureRequests(app: FastifyInstance, metrics: Metrics, log: Log): void {
   app.addHook('onResponse', async (request, reply) => {
     const { operationId = 'other' } = (request.routeOptions.schema ?? {}) as { operationId?: string };
     metrics.request(operationId, reply.statusCode, reply.elapsedTime / 1000);
+    log.debug({ operation: operationId, status: reply.statusCode, milliseconds: reply.elapsedTime }, 'answered');
   });
 }

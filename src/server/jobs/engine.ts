@@ -1,7 +1,7 @@
 import { DBOS, type DLogger } from '@dbos-inc/dbos-sdk';
 import pg from 'pg';
 import { delay } from '../../base/backoff.ts';
-import type { Log } from '../../base/log.ts';
+import { inJob, type Log } from '../../base/log.ts';
 import { Fault, type FaultReport } from '../../model/fault.ts';
 import { type Database, watchPool } from '../store/database.ts';
 import type { DurableStep } from './copy.ts';
@@ -51,7 +51,7 @@ export async function openEngine(
   const places = createPlaces(JOBS_AT_A_TIME);
   const placed = async (job: string) => {
     using _place = await places.take();
-    await workflow(durable, job);
+    await inJob(job, () => workflow(durable, job));
   };
   const run = DBOS.registerWorkflow(placed, { name: 'copy', maxRecoveryAttempts: RECOVERIES });
   DBOS.setConfig({

@@ -129,6 +129,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
         steps: copySteps(order),
       });
       const record = await records.open(id);
+      log.info({ job: id, number: record.row.number, account, title: record.row.title }, 'a job was asked for');
       await engine.start(runOf(record.row), id);
       return record.view();
     },

@@ -64,11 +64,17 @@ export function bindRoutes(app: FastifyInstance, handlers: Handlers, auth: Auth)
       onRequest: async (request) => {
         if (open) return;
         const token = tokenOf(request);
-        request.setDecorator<Signed>('signed', { token, user: await auth.check(token) });
+        const user = await auth.check(token);
+        if ('administrator' in operation && !auth.administers(user)) throw forbidden(user, operation.summary);
+        request.setDecorator<Signed>('signed', { token, user });
       },
       handler: async (request, reply) => handler(callOf(request, reply)),
     });
   }
+}
+
+function forbidden(user: string, what: string): Fault {
+  return new Fault('auth.forbidden', `${user} may not do this: ${what}`, { remedy: 'Ask an administrator.' });
 }
 
 interface Signed {
