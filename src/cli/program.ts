@@ -9,6 +9,7 @@ import { addNodes } from './nodes.ts';
 import { addObjects } from './objects.ts';
 import { addExport } from './offline/export.ts';
 import { addImport } from './offline/import.ts';
+import { addRetention } from './retention.ts';
 import { addVerify } from './verify.ts';
 
 /** The commands that talk to a server; those that start one are in `src/main.ts`. */
@@ -23,4 +24,5 @@ export function addClientCommands(program: Command): void {
   addJobs(program);
   addVerify(program);
   addLogLevel(program);
+  addRetention(program);
 }

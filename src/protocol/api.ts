@@ -7,6 +7,7 @@ import { logsOperations } from './api/logs.ts';
 import { NodeSchema, nodesOperations } from './api/nodes.ts';
 import { objectsOperations } from './api/objects.ts';
 import type { ApiOperation } from './api/operation.ts';
+import { retentionOperations } from './api/retention.ts';
 import { FaultReportSchema } from './nouns.ts';
 import { readingOperations } from './readings.ts';
 
@@ -39,6 +40,7 @@ export const apiOperations = {
   ...readingOperations,
   ...jobsOperations,
   ...logsOperations,
+  ...retentionOperations,
 } as const satisfies Record<string, ApiOperation>;
 
 export type ApiOperations = typeof apiOperations;

@@ -29,6 +29,7 @@ import { createObjects } from './objects.ts';
 import { createPaths } from './reach/paths.ts';
 import { relayDoor } from './reach/relay-door.ts';
 import { createReadiness } from './readiness.ts';
+import { keepRetention } from './retention/retention.ts';
 import { accountRoutes } from './routes/account.ts';
 import { cloudRoutes } from './routes/clouds.ts';
 import { jobRoutes } from './routes/jobs.ts';
@@ -36,6 +37,7 @@ import { logRoutes } from './routes/logs.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { objectRoutes } from './routes/objects.ts';
 import { readingRoutes } from './routes/readings.ts';
+import { retentionRoutes } from './routes/retention.ts';
 import { storageRoutes } from './routes/storage.ts';
 import { keepStorageKeys } from './storage-keys.ts';
 import { openDatabase } from './store/database.ts';
@@ -122,6 +124,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...readingRoutes(clouds, database, owner),
     ...jobRoutes(jobs, database),
     ...logRoutes(nodes, database, log),
+    ...retentionRoutes(keepRetention({ database, nodes, clouds, jobs, closing: closing.signal, log }), database),
   };
   const watched = {
     metrics: createMetrics({ database, nodes, clouds, events }),

@@ -1,5 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Installation } from './installation.ts';
 import { send } from './server-installation.ts';
@@ -45,6 +46,25 @@ interface LogLine {
 }
 const logLines = async (): Promise<LogLine[]> =>
   [...(await site.log()).matchAll(/\{"level":.*\}$/gm)].map(([line]) => JSON.parse(line) as LogLine);
+
+/** The database of the running server, for what only time could do otherwise. */
+async function inDatabase<T extends pg.QueryResultRow>(text: string, values: unknown[] = []): Promise<T[]> {
+  const folder = join(site.folder, 'server');
+  const password = (await readFile(join(folder, 'postgres.password'), 'utf8')).trim();
+  const client = new pg.Client({
+    host: join(folder, 'postgres'),
+    port: 5432,
+    user: 'cloudspan',
+    password,
+    database: 'postgres',
+  });
+  await client.connect();
+  try {
+    return (await client.query<T>(text, values)).rows;
+  } finally {
+    await client.end();
+  }
+}
 
 const ask = (path: string, headers: Record<string, string> = {}) =>
   send(`https://${site.account.host}`, { method: 'GET', path }, '', headers);
@@ -142,4 +162,65 @@ test('the log level of the server is changed while it runs: lines that were not 
   await copy('verbose');
   await site.until(async () => ((await debugLines()).length > 0 ? true : undefined), 10, 'nothing at debug');
   expect(await cloudspan('log-level', 'usual')).toMatchObject({ processes: [{ log: { level: 'info' } }] });
+});
+
+test('what is kept long enough goes: logs first, jobs that prove a copy only when that is wanted, unsettled ones never', async () => {
+  const proof = await copy('proof');
+  const failed = await site.end((await site.copy({ source: 'vc/DC1/vm/running', destination: 'vcd/vdc1' })).id);
+  const unsettled = await site.end((await site.copy({ source: 'vc/DC1/vm/running', destination: 'vcd/vdc1' })).id);
+  expect([failed.state, unsettled.state]).toEqual(['failed', 'failed']);
+  const row = { id: 'row', state: 'made', at: new Date() };
+  await inDatabase('INSERT INTO ledger (job, id, owner, cloud, data, at) VALUES ($1, $2, $3, $4, $5, now())', [
+    unsettled.id,
+    ...['row', 'x', 'x', row],
+  ]);
+  const young = await copy('young');
+  await inDatabase("UPDATE jobs SET ended_at = now() - interval '100 days' WHERE number <> $1", [young.number]);
+  const lines = async (job: string) => (await site.client.jobLog({ job, query: {} })).lines.length;
+  expect(await cloudspan('retention', 'show')).toEqual({ logDays: 90, jobDays: null, receiptDays: null });
+
+  const dry = (await cloudspan('retention', 'sweep', '--dry-run')) as { logs: number[]; jobs: number[] };
+  expect(dry.logs).toContain(proof.number);
+  expect(dry.jobs).toEqual([]);
+  expect(await lines(proof.id)).toBeGreaterThan(0);
+  await cloudspan('retention', 'sweep');
+  expect([await lines(proof.id), await lines(failed.id), (await lines(young.id)) > 0]).toEqual([0, 0, true]);
+  expect((await site.client.getJob({ job: proof.id })).receipt).toBeDefined();
+
+  await cloudspan('retention', 'set', '--jobs', '30');
+  const swept = (await cloudspan('retention', 'sweep')) as { jobs: number[]; kept: { job: number; why: string }[] };
+  expect(swept.jobs).toEqual([failed.number]);
+  await expect(site.client.getJob({ job: failed.id })).rejects.toMatchObject({ code: 'object.missing' });
+  expect(swept.kept.find(({ job }) => job === proof.number)?.why).toContain('proof');
+  expect(swept.kept.find(({ job }) => job === unsettled.number)?.why).toContain('may still be in a cloud');
+
+  await cloudspan('retention', 'set', '--receipts', '60d');
+  expect((await cloudspan('retention', 'sweep')).jobs).toContain(proof.number);
+  await expect(site.client.getJob({ job: proof.id })).rejects.toMatchObject({ code: 'object.missing' });
+  expect((await site.client.getJob({ job: unsettled.id })).state).toBe('failed');
+  expect((await site.client.getJob({ job: young.id })).receipt).toBeDefined();
+  const rows = await inDatabase('SELECT workflow_uuid FROM dbos.workflow_status WHERE workflow_uuid LIKE $1', [
+    `${proof.id}.%`,
+  ]);
+  expect(rows).toEqual([]);
+});
+
+test('a job that has not ended is never swept, however old it is', async () => {
+  await cloudspan('retention', 'set', '--logs', '1', '--jobs', '1', '--receipts', '1');
+  const { id, number } = await site.copy({ source: 'vc/DC1/vm/Web/web-01', destination: 'vcd/vdc1', name: 'kept' });
+  await site.client.pauseJob({ job: id });
+  await site.until(
+    async () => ((await site.client.getJob({ job: id })).state === 'paused' ? true : undefined),
+    30,
+    '?',
+  );
+  await inDatabase(
+    "UPDATE jobs SET created_at = now() - interval '1 year', ended_at = now() - interval '1 year' WHERE id = $1",
+    [id],
+  );
+  const swept = (await cloudspan('retention', 'sweep')) as { logs: number[]; jobs: number[] };
+  expect([swept.logs, swept.jobs].flat()).not.toContain(number);
+  await site.client.resumeJob({ job: id });
+  expect((await site.end(id)).state).toBe('succeeded');
+  await cloudspan('retention', 'set', '--logs', '90', '--jobs', 'never', '--receipts', 'never');
 });

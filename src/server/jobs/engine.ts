@@ -23,6 +23,8 @@ export interface Engine {
   start(id: string, job: string): Promise<void>;
   /** Where the run stands, or null when it was never started. */
   status(id: string): Promise<'open' | 'ended' | null>;
+  /** Forgets ended runs. */
+  forget(ids: string[]): Promise<void>;
   /** Resolves when its own way to the database is open. */
   answers(): Promise<void>;
   close(): Promise<void>;
@@ -78,6 +80,7 @@ export async function openEngine(
       if (status === null) return null;
       return ['PENDING', 'ENQUEUED', 'DELAYED'].includes(status.status) ? 'open' : 'ended';
     },
+    forget: (ids) => DBOS.deleteWorkflows(ids),
     async answers() {
       await pool.query('SELECT 1');
     },

@@ -50,6 +50,8 @@ export interface Jobs {
   prioritize(job: string, priority: number): Promise<JobView>;
   /** Fault: `job.state` unless it failed or was cancelled. */
   retry(job: string): Promise<JobView>;
+  /** Forgets the runs of an ended job that is being removed. */
+  forget(job: string, attempts: number): Promise<void>;
   /** Resolves when the executor can work. */
   answers(): Promise<void>;
   close(): Promise<void>;
@@ -195,6 +197,8 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
         ended_at: null,
       });
     },
+    forget: (id, attempts) =>
+      engine.forget(Array.from({ length: attempts }, (_, index) => runOf({ id, attempt: index + 1 }))),
     answers: () => engine.answers(),
     close: () => engine.close(),
   };

@@ -17,6 +17,19 @@ export async function raiseEpoch({ query }: Pick<Database, 'query'>): Promise<nu
   return Number(row?.value);
 }
 
+/** JSON that was stored under the name, or null. */
+export async function readSetting({ query }: Pick<Database, 'query'>, name: string): Promise<unknown> {
+  const [row] = await query<{ value: string }>('SELECT value FROM settings WHERE name = $1', [name]);
+  return row === undefined ? null : JSON.parse(row.value);
+}
+
+export async function writeSetting({ query }: Pick<Database, 'query'>, name: string, value: unknown): Promise<void> {
+  await query('INSERT INTO settings VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = $2', [
+    name,
+    JSON.stringify(value),
+  ]);
+}
+
 /** Writes down who did what; rows are never changed. */
 export async function audit({ query }: Pick<Database, 'query'>, account: string, action: string, subject: string) {
   await query('INSERT INTO audit (account, action, subject) VALUES ($1, $2, $3)', [account, action, subject]);
