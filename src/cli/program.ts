@@ -10,6 +10,7 @@ import { addObjects } from './objects.ts';
 import { addExport } from './offline/export.ts';
 import { addImport } from './offline/import.ts';
 import { addRetention } from './retention.ts';
+import { addServer } from './server.ts';
 import { addVerify } from './verify.ts';
 
 /** The commands that talk to a server; those that start one are in `src/main.ts`. */
@@ -25,4 +26,5 @@ export function addClientCommands(program: Command): void {
   addVerify(program);
   addLogLevel(program);
   addRetention(program);
+  addServer(program);
 }

@@ -243,6 +243,18 @@ export const faultKinds = {
     'Follow the remedy of the check.',
   ),
   'server.unavailable': kind(503, 'soon', 'The server is not ready.', 'Wait a moment; look at its log.'),
+  'server.on-hold': kind(
+    503,
+    'later',
+    'The server was restored from a backup and waits until somebody says that the old one is gone.',
+    'When the old server is gone for good: `cloudspan server release-hold`.',
+  ),
+  'backup.damaged': kind(
+    422,
+    'never',
+    'A backup is not whole, or not what was written.',
+    'Use another copy of it, or an older backup.',
+  ),
   'vault.locked': kind(
     500,
     'never',

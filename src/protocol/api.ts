@@ -8,6 +8,7 @@ import { NodeSchema, nodesOperations } from './api/nodes.ts';
 import { objectsOperations } from './api/objects.ts';
 import type { ApiOperation } from './api/operation.ts';
 import { retentionOperations } from './api/retention.ts';
+import { serverOperations } from './api/server.ts';
 import { FaultReportSchema } from './nouns.ts';
 import { readingOperations } from './readings.ts';
 
@@ -41,6 +42,7 @@ export const apiOperations = {
   ...jobsOperations,
   ...logsOperations,
   ...retentionOperations,
+  ...serverOperations,
 } as const satisfies Record<string, ApiOperation>;
 
 export type ApiOperations = typeof apiOperations;

@@ -15,6 +15,7 @@ import { createAuth } from './auth.ts';
 import { openClouds } from './clouds.ts';
 import { createEvents } from './events.ts';
 import { lockFolder } from './folder-lock.ts';
+import { openHold } from './hold.ts';
 import { createApp } from './http/app.ts';
 import { createPort } from './http/port.ts';
 import { openJobs } from './jobs/jobs.ts';
@@ -38,6 +39,7 @@ import { nodeRoutes } from './routes/nodes.ts';
 import { objectRoutes } from './routes/objects.ts';
 import { readingRoutes } from './routes/readings.ts';
 import { retentionRoutes } from './routes/retention.ts';
+import { serverRoutes } from './routes/server.ts';
 import { storageRoutes } from './routes/storage.ts';
 import { keepStorageKeys } from './storage-keys.ts';
 import { openDatabase } from './store/database.ts';
@@ -106,10 +108,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const paths = createPaths({ nodes, identity, owner, relay: options.relay !== false });
   const limits = createLimits(book, nodes, closing.signal, log);
   const records = createRecords(database, events, log);
-  const jobs = await openJobs({
-    ...{ database, nodes, clouds, objects, records, paths, identity, owner, log },
-    closing: closing.signal,
-  });
+  const hold = await openHold(database);
+  const jobs = await openJobs(
+    {
+      ...{ database, nodes, clouds, objects, records, paths, identity, owner, log },
+      closing: closing.signal,
+    },
+    hold,
+  );
   stack.defer(() => jobs.close());
   stack.defer(() => closing.abort(new Fault('server.unavailable', 'the server is closing')));
 
@@ -124,7 +130,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...readingRoutes(clouds, database, owner),
     ...jobRoutes(jobs, database),
     ...logRoutes(nodes, database, log),
-    ...retentionRoutes(keepRetention({ database, nodes, clouds, jobs, closing: closing.signal, log }), database),
+    ...serverRoutes({ folder, database, vault, owner }, clouds, hold),
+    ...retentionRoutes(keepRetention({ database, nodes, clouds, jobs, hold, closing: closing.signal, log }), database),
   };
   const watched = {
     metrics: createMetrics({ database, nodes, clouds, events }),

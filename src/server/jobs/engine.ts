@@ -56,15 +56,7 @@ export async function openEngine(
     await inJob(job, () => workflow(durable, job));
   };
   const run = DBOS.registerWorkflow(placed, { name: 'copy', maxRecoveryAttempts: RECOVERIES });
-  DBOS.setConfig({
-    name: 'cloudspan',
-    systemDatabasePool: pool,
-    systemDatabaseSchemaName: 'dbos',
-    applicationVersion: APPLICATION_VERSION,
-    executorID: 'server',
-    enableOTLP: false,
-    logger: loggerOf(log, closing),
-  });
+  DBOS.setConfig(configOf(pool, 'server', log, closing));
   await DBOS.launch();
   await DBOS.registerQueue(QUEUE, {
     globalConcurrency: JOBS_AT_A_TIME,
@@ -89,6 +81,36 @@ export async function openEngine(
       await pool.end();
     },
   };
+}
+
+function configOf(
+  pool: pg.Pool,
+  executorID: string,
+  log: Log,
+  closing: AbortSignal,
+): Parameters<typeof DBOS.setConfig>[0] {
+  return {
+    name: 'cloudspan',
+    systemDatabasePool: pool,
+    systemDatabaseSchemaName: 'dbos',
+    applicationVersion: APPLICATION_VERSION,
+    executorID,
+    enableOTLP: false,
+    logger: loggerOf(log, closing),
+  };
+}
+
+/** Makes the tables of the executor and runs nothing, so that what it kept can be put back. */
+export async function prepareEngine(database: Database, log: Log): Promise<void> {
+  const pool = new pg.Pool({ ...database.connection, max: 4 });
+  watchPool(pool, log);
+  try {
+    DBOS.setConfig(configOf(pool, 'restore', log, AbortSignal.abort()));
+    await DBOS.launch();
+    await DBOS.shutdown({ deregister: true });
+  } finally {
+    await pool.end();
+  }
 }
 
 /** Every step may be run again: while the database is away it is, for about ten minutes. */

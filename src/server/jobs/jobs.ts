@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import { Fault } from '../../model/fault.ts';
 import type { JobView, LedgerSchema } from '../../protocol/api/jobs.ts';
+import type { Hold } from '../hold.ts';
 import {
   type CopyOrder,
   ENDED,
@@ -21,7 +22,7 @@ import { raiseEpoch } from '../store/settings.ts';
 import type { JobContext } from './context.ts';
 import { copySteps, copyWorkflow } from './copy.ts';
 import { resolveEndpoints } from './endpoints.ts';
-import { openEngine } from './engine.ts';
+import { type Engine, openEngine } from './engine.ts';
 import { preflightCopy } from './preflight.ts';
 import { viewOfJob } from './record.ts';
 import { seedWork } from './seed.ts';
@@ -62,15 +63,35 @@ const CANCELLING = { state: 'cancelling', cancel_wanted: true, pause_wanted: fal
 
 const runOf = ({ id, attempt }: Pick<JobRow, 'id' | 'attempt'>) => `${id}.${attempt}`;
 
-/** Takes over what an earlier server left unfinished, then serves. */
-export async function openJobs(context: JobContext): Promise<Jobs> {
+/**
+ * Takes over what an earlier server left unfinished, then serves. While the server is on hold jobs are only shown, until
+ * it is released.
+ */
+export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
   const { database, records, objects, owner, closing, log } = context;
-  await takeOver(database, await raiseEpoch(database));
-  const engine = await openEngine(database, (durable, job) => copyWorkflow(context, durable, job), closing, log);
-  for (const row of await readUnended(database)) {
-    const status = await engine.status(runOf(row));
-    if (status === null) await engine.start(runOf(row), row.id);
-    else if (status === 'ended' && row.state !== 'paused') await failLost(row);
+  let opened: Engine | null = null;
+  const engineFor = (what: string): Engine => {
+    hold.refuse(what);
+    if (opened === null) throw new Fault('server.unavailable', `${what}: jobs are being taken over`);
+    return opened;
+  };
+  const begin = async () => {
+    await takeOver(database, await raiseEpoch(database));
+    const engine = await openEngine(database, (durable, job) => copyWorkflow(context, durable, job), closing, log);
+    opened = engine;
+    for (const row of await readUnended(database)) {
+      const status = await engine.status(runOf(row));
+      if (status === null) await engine.start(runOf(row), row.id);
+      else if (status === 'ended' && row.state !== 'paused') await failLost(row);
+    }
+  };
+  let begun: Promise<void> | null = null;
+  if (hold.note === null) await begin();
+  else {
+    begun = hold.released(closing).then(begin);
+    begun.catch((error: unknown) => {
+      if (!closing.aborted) log.error({ err: error }, 'jobs were not taken over');
+    });
   }
 
   async function failLost(row: JobRow): Promise<void> {
@@ -99,6 +120,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
   };
   /** A further run of the workflow; what nodes and clouds know of the one before belongs to it from then on. */
   const again = async (row: JobRow, change: JobChange): Promise<JobView> => {
+    const engine = engineFor(`job ${row.number}`);
     const old = records.running(row.id);
     const next = { ...change, attempt: row.attempt + 1, epoch: await raiseEpoch(database) };
     if (!(await writeJobAt(database, row.id, row.attempt, [row.state], next))) {
@@ -117,6 +139,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
       return { checks, totalBytes };
     },
     async start(order, account) {
+      const engine = engineFor('no job is started');
       const ends = await resolveEndpoints(objects, order);
       const id = randomUUID();
       await insertJob(database, owner, {
@@ -145,6 +168,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
     },
     async cancel(job) {
       const row = await find(job);
+      engineFor(`job ${row.number}`);
       if (ENDED.includes(row.state)) throw new Fault('job.state', `job ${row.number} has ended as ${row.state}`);
       if (row.state === 'paused') return again(row, CANCELLING);
       const record = await records.open(row.id);
@@ -153,6 +177,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
     },
     async pause(job) {
       const row = await find(job);
+      engineFor(`job ${row.number}`);
       const { steps, state } = records.running(row.id)?.row ?? row;
       if (state !== 'queued' && steps.some((step) => step.name === 'transfer' && step.state === 'done')) {
         throw new Fault('job.state', `job ${row.number} has moved everything already: it ends in a moment`);
@@ -170,6 +195,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
     },
     async prioritize(job, priority) {
       const row = await find(job);
+      engineFor(`job ${row.number}`);
       if (ENDED.includes(row.state)) throw new Fault('job.state', `job ${row.number} has ended as ${row.state}`);
       const record = await records.open(row.id);
       await record.prioritize(priority);
@@ -198,8 +224,13 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
       });
     },
     forget: (id, attempts) =>
-      engine.forget(Array.from({ length: attempts }, (_, index) => runOf({ id, attempt: index + 1 }))),
-    answers: () => engine.answers(),
-    close: () => engine.close(),
+      engineFor('no job is removed').forget(
+        Array.from({ length: attempts }, (_, index) => runOf({ id, attempt: index + 1 })),
+      ),
+    answers: async () => void (hold.note === null && (await engineFor('jobs').answers())),
+    async close() {
+      await begun?.catch(() => {});
+      await opened?.close();
+    },
   };
 }

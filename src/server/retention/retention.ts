@@ -3,6 +3,7 @@ import { inJob, type Log } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
 import { RetentionSchema, type RetentionView, type SweepView } from '../../protocol/api/retention.ts';
 import type { Clouds } from '../clouds.ts';
+import type { Hold } from '../hold.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { seedWork } from '../jobs/seed.ts';
 import { exportWork, importWork } from '../jobs/transfer.ts';
@@ -30,13 +31,14 @@ export interface RetentionOptions {
   nodes: Nodes;
   clouds: Clouds;
   jobs: Jobs;
+  hold: Hold;
   closing: AbortSignal;
   log: Log;
 }
 
 /** Sweeps every hour until `closing`. */
 export function keepRetention(options: RetentionOptions): Retention {
-  const { database, jobs, closing, log } = options;
+  const { database, jobs, hold, closing, log } = options;
 
   const get = async (): Promise<RetentionView> => ({
     ...USUAL,
@@ -59,6 +61,7 @@ export function keepRetention(options: RetentionOptions): Retention {
   };
 
   const sweep = async (dryRun: boolean, signal: AbortSignal): Promise<SweepView> => {
+    hold.refuse('nothing is removed');
     const { logDays, jobDays, receiptDays } = await get();
     const answer: SweepView = { logs: await sweepLogs(logDays, dryRun), jobs: [], kept: [] };
     for (const job of jobDays === null ? [] : await readOldJobs(database, jobDays)) {
@@ -77,7 +80,8 @@ export function keepRetention(options: RetentionOptions): Retention {
     await delay(FIRST_MILLISECONDS, closing);
     for (;;) {
       await sweep(false, closing).catch((error: unknown) => {
-        if (!closing.aborted) log.warn({ fault: Fault.from(error, 'retention').report() }, 'old jobs were not removed');
+        if (!closing.aborted && hold.note === null)
+          log.warn({ fault: Fault.from(error, 'retention').report() }, 'old jobs were not removed');
       });
       await delay(EVERY_MILLISECONDS, closing);
     }

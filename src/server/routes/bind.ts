@@ -59,7 +59,10 @@ export function bindRoutes(app: FastifyInstance, handlers: Handlers, auth: Auth)
         ...('query' in operation ? { querystring: operation.query } : {}),
         ...(operation.path.includes(':') ? { params: parametersOf(operation.path) } : {}),
         ...(open ? { security: [] } : {}),
-        response: { 200: operation.answer, default: ProblemSchema },
+        response: {
+          200: 'download' in operation ? fileOf(operation.download) : operation.answer,
+          default: ProblemSchema,
+        },
       },
       onRequest: async (request) => {
         if (open) return;
@@ -68,13 +71,21 @@ export function bindRoutes(app: FastifyInstance, handlers: Handlers, auth: Auth)
         if ('administrator' in operation && !auth.administers(user)) throw forbidden(user, operation.summary);
         request.setDecorator<Signed>('signed', { token, user });
       },
-      handler: async (request, reply) => handler(callOf(request, reply)),
+      handler: async (request, reply) => {
+        const answer = await handler(callOf(request, reply));
+        return 'download' in operation ? reply.type(operation.download).send(answer) : answer;
+      },
     });
   }
 }
 
 function forbidden(user: string, what: string): Fault {
   return new Fault('auth.forbidden', `${user} may not do this: ${what}`, { remedy: 'Ask an administrator.' });
+}
+
+/** An answer that is no JSON, for the OpenAPI document. */
+function fileOf(type: string) {
+  return { description: 'The file', content: { [type]: { schema: z.string() } } };
 }
 
 interface Signed {
