@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { addAlarms } from './alarms.ts';
+import { addChannels } from './channels.ts';
 import { addClouds } from './clouds.ts';
 import { addCopy } from './copy.ts';
 import { addJobs } from './jobs.ts';
@@ -27,4 +29,6 @@ export function addClientCommands(program: Command): void {
   addLogLevel(program);
   addRetention(program);
   addServer(program);
+  addAlarms(program);
+  addChannels(program);
 }

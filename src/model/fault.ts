@@ -243,6 +243,12 @@ export const faultKinds = {
     'Follow the remedy of the check.',
   ),
   'server.unavailable': kind(503, 'soon', 'The server is not ready.', 'Wait a moment; look at its log.'),
+  'channel.refused': kind(
+    502,
+    'later',
+    'The other side of a channel (webhook, e-mail, syslog) did not take the message.',
+    'Check its address and account, then try `cloudspan channels test`.',
+  ),
   'server.on-hold': kind(
     503,
     'later',

@@ -1,6 +1,7 @@
 /** The public API between server and its clients (CLI, UI, yours): `/api/v1`, JSON, faults as problem+json. */
 import { z } from 'zod';
 import { accountOperations } from './api/account.ts';
+import { alarmsOperations } from './api/alarms.ts';
 import { CloudSchema, cloudsOperations } from './api/clouds.ts';
 import { JobSchema, jobsOperations } from './api/jobs.ts';
 import { logsOperations } from './api/logs.ts';
@@ -43,6 +44,7 @@ export const apiOperations = {
   ...logsOperations,
   ...retentionOperations,
   ...serverOperations,
+  ...alarmsOperations,
 } as const satisfies Record<string, ApiOperation>;
 
 export type ApiOperations = typeof apiOperations;

@@ -11,6 +11,8 @@ import { STALL_SECONDS } from '../base/silence.ts';
 import { plainHex } from '../base/tls.ts';
 import { Fault } from '../model/fault.ts';
 import type { Way } from '../model/proxy.ts';
+import { keepAlarms } from './alarms/alarms.ts';
+import { keepChannels } from './alarms/channels.ts';
 import { createAuth } from './auth.ts';
 import { openClouds } from './clouds.ts';
 import { createEvents } from './events.ts';
@@ -32,6 +34,7 @@ import { relayDoor } from './reach/relay-door.ts';
 import { createReadiness } from './readiness.ts';
 import { keepRetention } from './retention/retention.ts';
 import { accountRoutes } from './routes/account.ts';
+import { alarmRoutes } from './routes/alarms.ts';
 import { cloudRoutes } from './routes/clouds.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { logRoutes } from './routes/logs.ts';
@@ -119,6 +122,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   stack.defer(() => jobs.close());
   stack.defer(() => closing.abort(new Fault('server.unavailable', 'the server is closing')));
 
+  const told = { database, closing: closing.signal, log };
+  const channels = keepChannels({ ...told, vault, events, owner, way: options.way });
+  const alarms = keepAlarms({ ...told, nodes, clouds, hold, channels, certificate: ui.certificate });
   const port = createPort(identity, ui);
   const joining = createJoining(database, nodes, identity, owner);
   const handlers = {
@@ -130,6 +136,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...readingRoutes(clouds, database, owner),
     ...jobRoutes(jobs, database),
     ...logRoutes(nodes, database, log),
+    ...alarmRoutes(alarms, channels, database),
     ...serverRoutes({ folder, database, vault, owner }, clouds, hold),
     ...retentionRoutes(keepRetention({ database, nodes, clouds, jobs, hold, closing: closing.signal, log }), database),
   };

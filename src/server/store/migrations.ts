@@ -65,6 +65,18 @@ const migrations: readonly string[] = [
     ADD COLUMN resumed boolean NOT NULL DEFAULT false, ADD COLUMN plan jsonb;
   `,
   'CREATE TABLE storage_keys (node text PRIMARY KEY REFERENCES nodes ON DELETE CASCADE, sealed bytea NOT NULL);',
+  `
+  CREATE TABLE alarms (
+    key text PRIMARY KEY, since timestamptz NOT NULL, data jsonb NOT NULL, acknowledged_by text, acknowledged_at timestamptz);
+  CREATE TABLE channels (
+    id text PRIMARY KEY, owner text NOT NULL, name text NOT NULL UNIQUE, target jsonb NOT NULL, events text[] NOT NULL,
+    sealed bytea);
+  CREATE TABLE deliveries (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, channel text NOT NULL REFERENCES channels ON DELETE CASCADE,
+    message jsonb NOT NULL, attempts integer NOT NULL DEFAULT 0, next_at timestamptz NOT NULL DEFAULT now(), trouble text,
+    created_at timestamptz NOT NULL DEFAULT now());
+  CREATE INDEX deliveries_next ON deliveries (next_at);
+  `,
 ];
 
 /** The advisory lock under which one server at a time migrates. */
