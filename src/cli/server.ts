@@ -15,6 +15,12 @@ export function addServer(program: Command): void {
     .description('write the whole server into one encrypted file while it works; the key of its vault is not inside')
     .option('--json', 'answer as JSON')
     .action(backup);
+  program
+    .command('support-bundle <file>')
+    .description('versions, settings, states, and the jobs of the last days with their logs, as tar.gz without secrets')
+    .option('--days <days>', 'how far back', '7')
+    .option('--json', 'answer as JSON')
+    .action(supportBundle);
   const server = program.commands.find((command) => command.name() === 'server') ?? program.command('server');
   server
     .command('show')
@@ -41,11 +47,19 @@ async function backup(file: string, flags: JsonFlag): Promise<void> {
   }
 }
 
+async function supportBundle(file: string, flags: JsonFlag & { days: string }): Promise<void> {
+  await using connection = await connectLast();
+  const bytes = await saveDownload(connection, 'supportBundle', file, { days: flags.days });
+  if (flags.json === true) printJson({ file, bytes });
+  else printLine(`${file}: ${bytesText(bytes)}; it holds names of machines and addresses, and no secrets`);
+}
+
 /** Whole or not at all, readable by its owner only. Fault `object.exists`. */
-export async function saveDownload(
+async function saveDownload(
   connection: Connection,
   name: Parameters<Connection['download']>[0],
   file: string,
+  query: Record<string, string> = {},
 ): Promise<number> {
   if ((await stat(file).catch(() => null)) !== null) {
     throw new Fault('object.exists', `${file} is there already`, { remedy: 'Choose another name.' });
@@ -55,7 +69,7 @@ export async function saveDownload(
   try {
     const target = await open(part, 'w', 0o600);
     try {
-      for await (const chunk of connection.download(name)) {
+      for await (const chunk of connection.download(name, query)) {
         await target.write(chunk);
         bytes += chunk.length;
       }

@@ -58,7 +58,7 @@ async function readSession(): Promise<Session> {
 export interface Connection extends AsyncDisposable {
   client: Client;
   /** The bytes of an operation that answers with a file. */
-  download(name: DownloadName): AsyncIterable<Buffer>;
+  download(name: DownloadName, query?: Record<string, string>): AsyncIterable<Buffer>;
   server: string;
 }
 
@@ -83,8 +83,8 @@ export function connectTo(server: string, fingerprint: string, token?: string): 
     });
     return { status: answer.status, text: await answer.text() };
   };
-  async function* download(name: DownloadName): AsyncIterable<Buffer> {
-    const url = new URL(downloadPath(name), server);
+  async function* download(name: DownloadName, query = {}): AsyncIterable<Buffer> {
+    const url = new URL(`${downloadPath(name)}?${new URLSearchParams(query)}`, server);
     const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
     const { signal } = new AbortController();
     const answer = await http.request({ method: 'GET', url, headers, signal });

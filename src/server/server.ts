@@ -125,6 +125,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const told = { database, closing: closing.signal, log };
   const channels = keepChannels({ ...told, vault, events, owner, way: options.way });
   const alarms = keepAlarms({ ...told, nodes, clouds, hold, channels, certificate: ui.certificate });
+  const retention = keepRetention({ ...told, nodes, clouds, jobs, hold });
+  const watched = {
+    metrics: createMetrics({ database, nodes, clouds, events }),
+    metricsToken: await openMetricsToken(folder),
+    readiness: createReadiness(database, jobs),
+  };
   const port = createPort(identity, ui);
   const joining = createJoining(database, nodes, identity, owner);
   const handlers = {
@@ -137,13 +143,8 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...jobRoutes(jobs, database),
     ...logRoutes(nodes, database, log),
     ...alarmRoutes(alarms, channels, database),
-    ...serverRoutes({ folder, database, vault, owner }, clouds, hold),
-    ...retentionRoutes(keepRetention({ database, nodes, clouds, jobs, hold, closing: closing.signal, log }), database),
-  };
-  const watched = {
-    metrics: createMetrics({ database, nodes, clouds, events }),
-    metricsToken: await openMetricsToken(folder),
-    readiness: createReadiness(database, jobs),
+    ...retentionRoutes(retention, database),
+    ...serverRoutes({ folder, database, vault, owner, nodes, clouds, hold, alarms, channels, retention, ...watched }),
   };
   const app = await createApp({ server: port.server, auth, events, joining, handlers, uiFolder, watched, log });
   stack.defer(async () => {

@@ -1,13 +1,17 @@
 import { createHmac } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { writeFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createServer as createHttps } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
+import { pipeline } from 'node:stream/promises';
 import { createServer as createTls } from 'node:tls';
+import { createGunzip } from 'node:zlib';
 import { SMTPServer } from 'smtp-server';
+import { extract } from 'tar-stream';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createIdentity, type Identity } from '../../src/base/identity.ts';
 import { Installation } from './installation.ts';
@@ -28,6 +32,7 @@ const delivered: Delivered[] = [];
 const mails: string[] = [];
 const lines: string[] = [];
 let status = 200;
+let hookSecret = '';
 const ports = { webhook: 0, mail: 0, tls: 0, udp: 0 };
 const MAIL_PASSWORD = 'mail-password-0815';
 
@@ -117,6 +122,7 @@ test('a webhook gets what it asked for, signed together with the time, and again
   const added = await terminal.run(['channels', 'webhook', 'ops', url, '--events', 'alarms,jobs', ...ca(), '--json']);
   expect(added.code, added.stderr).toBe(0);
   const { secret } = added.json as { secret: string };
+  hookSecret = secret;
   expect((await terminal.run(['channels', 'test', 'ops'])).code).toBe(0);
   const [first] = delivered;
   const [, seconds = '', signature] = /^t=(\d+),v1=(\w+)$/.exec(String(first?.headers['cloudspan-signature'])) ?? [];
@@ -184,11 +190,38 @@ test('syslog lines follow RFC 5424, counted over TLS and bare over UDP', async (
   expect(Buffer.byteLength(rest)).toBe(Number(count));
 });
 
+test('a support bundle tells what happened and holds none of the secrets of this journey', async () => {
+  const file = join(terminal.home, 'support.tar.gz');
+  const said = await terminal.run(['support-bundle', file]);
+  expect(said.code, said.stderr).toBe(0);
+  const files = new Map<string, string>();
+  const reader = extract();
+  reader.on('entry', (header, stream, next) => {
+    text(stream).then((content) => {
+      files.set(header.name.replace('cloudspan-support/', ''), content);
+      next();
+    }, next);
+  });
+  await pipeline(createReadStream(file), createGunzip(), reader);
+  for (const name of ['server.json', 'health.json', 'nodes.json', 'clouds.json', 'alarms.json', 'metrics.txt'])
+    expect(files.get(name)?.length, name).toBeGreaterThan(10);
+  const { jobs } = await site.client.listJobs({ query: {} });
+  for (const { number } of jobs) expect(files.get(`jobs/${number}.log`)).toContain(' server: ');
+  const folder = join(site.folder, 'server');
+  const kept = ['vault.key', 'identity.key', 'metrics.token', 'postgres.password'];
+  const secrets = await Promise.all(kept.map(async (name) => (await readFile(join(folder, name), 'utf8')).trim()));
+  const session = JSON.parse(await readFile(join(terminal.home, 'session.json'), 'utf8')) as { token: string };
+  const labs = (['vcenter', 'director'] as const).map((name) => site.lab(name).options.password ?? '?');
+  const all = [...files.values()].join('\n');
+  const wanted = [...secrets, ...labs, session.token, site.account.password, MAIL_PASSWORD, hookSecret, '/hook'];
+  expect(wanted.filter((secret) => secret.length < 4 || all.includes(secret))).toEqual([]);
+});
+
 test('what opens a channel lies encrypted: in no file, log or answer', async () => {
   const { channels } = await site.client.listChannels({});
   expect(channels.map(({ name }) => name)).toEqual(['mail', 'ops', 'tls', 'udp']);
   expect(JSON.stringify(channels)).not.toContain(MAIL_PASSWORD);
   await site.kill('server', 'SIGTERM');
-  expect(await filesWith(site.folder, [MAIL_PASSWORD])).toEqual([]);
+  expect(await filesWith(site.folder, [MAIL_PASSWORD, hookSecret])).toEqual([]);
   await site.revive('server');
 });

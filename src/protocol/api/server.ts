@@ -51,4 +51,13 @@ export const serverOperations = {
     answer: z.unknown(),
     administrator: true,
   },
+  supportBundle: {
+    method: 'GET',
+    path: '/support-bundle',
+    summary: 'Versions, settings, states, and the jobs of the last days with their logs, as tar.gz without secrets',
+    query: z.object({ days: z.coerce.number().int().min(1).max(365).default(7) }),
+    download: 'application/gzip',
+    answer: z.unknown(),
+    administrator: true,
+  },
 } as const satisfies Record<string, ApiOperation>;

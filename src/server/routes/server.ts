@@ -1,15 +1,14 @@
 import { type BackupSource, writeBackup } from '../backup/backup.ts';
 import { compareLedger } from '../backup/compare.ts';
-import type { Clouds } from '../clouds.ts';
-import type { Hold } from '../hold.ts';
 import { audit } from '../store/settings.ts';
+import { type BundleSource, writeBundle } from '../support/bundle.ts';
 import { VERSION } from '../version.ts';
 import type { Handlers } from './bind.ts';
 
-type Names = 'getServer' | 'releaseHold' | 'backup';
+type Names = 'getServer' | 'releaseHold' | 'backup' | 'supportBundle';
 
-export function serverRoutes(source: BackupSource, clouds: Clouds, hold: Hold): Pick<Handlers, Names> {
-  const { database } = source;
+export function serverRoutes(source: BackupSource & BundleSource): Pick<Handlers, Names> {
+  const { database, clouds, hold } = source;
   return {
     async getServer() {
       return { version: VERSION, ...(hold.note === null ? {} : { onHold: hold.note }) };
@@ -20,6 +19,10 @@ export function serverRoutes(source: BackupSource, clouds: Clouds, hold: Hold): 
       await audit(database, user, 'release hold', `compared: ${answer.compared}, gone: ${answer.gone.length}`);
       await hold.release();
       return answer;
+    },
+    async supportBundle({ query, user, signal }) {
+      await audit(database, user, 'support bundle', `${query.days} days`);
+      return writeBundle(source, query.days, signal);
     },
     async backup({ user, signal }) {
       await audit(database, user, 'backup', '');
