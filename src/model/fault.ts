@@ -243,6 +243,18 @@ export const faultKinds = {
     'Follow the remedy of the check.',
   ),
   'server.unavailable': kind(503, 'soon', 'The server is not ready.', 'Wait a moment; look at its log.'),
+  'idempotency.conflict': kind(
+    422,
+    'never',
+    'An Idempotency-Key was used again for another request.',
+    'Use a new key for each new request.',
+  ),
+  'idempotency.busy': kind(
+    409,
+    'soon',
+    'The first request with this Idempotency-Key is still being answered.',
+    'Ask again in a moment, with the same key.',
+  ),
   'channel.refused': kind(
     502,
     'later',

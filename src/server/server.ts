@@ -20,6 +20,7 @@ import { lockFolder } from './folder-lock.ts';
 import { openHold } from './hold.ts';
 import { createApp } from './http/app.ts';
 import { createPort } from './http/port.ts';
+import { createIdempotency } from './idempotency.ts';
 import { openJobs } from './jobs/jobs.ts';
 import { createRecords } from './jobs/record.ts';
 import { createJoining } from './join.ts';
@@ -146,7 +147,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...retentionRoutes(retention, database),
     ...serverRoutes({ folder, database, vault, owner, nodes, clouds, hold, alarms, channels, retention, ...watched }),
   };
-  const app = await createApp({ server: port.server, auth, events, joining, handlers, uiFolder, watched, log });
+  const idempotency = createIdempotency(database);
+  const app = await createApp({
+    idempotency,
+    server: port.server,
+    auth,
+    events,
+    joining,
+    handlers,
+    uiFolder,
+    watched,
+    log,
+  });
   stack.defer(async () => {
     await port.close();
     await app.close();

@@ -46,7 +46,14 @@ export const cloudsOperations = {
     body: ProbeCloudSchema,
     answer: ProbeCloudAnswerSchema,
   },
-  addCloud: { method: 'POST', path: '/clouds', summary: 'Add a cloud', body: AddCloudSchema, answer: CloudSchema },
+  addCloud: {
+    method: 'POST',
+    path: '/clouds',
+    summary: 'Add a cloud',
+    body: AddCloudSchema,
+    answer: CloudSchema,
+    repeatable: true,
+  },
   testCloud: { method: 'POST', path: '/clouds/:cloud/test', summary: 'Sign in to a cloud again', answer: CloudSchema },
   removeCloud: {
     method: 'DELETE',

@@ -11,6 +11,7 @@ import { API_PREFIX, SESSION_COOKIE } from '../../protocol/api.ts';
 import { JOIN_PATH, JoinRequestSchema } from '../../protocol/link.ts';
 import type { Auth } from '../auth.ts';
 import type { Events } from '../events.ts';
+import type { Idempotency } from '../idempotency.ts';
 import type { Joining } from '../join.ts';
 import { bindRoutes, decorateRequests, type Handlers } from '../routes/bind.ts';
 import { VERSION } from '../version.ts';
@@ -29,6 +30,7 @@ export interface AppOptions {
   handlers: Handlers;
   uiFolder: string | undefined;
   watched: Watched;
+  idempotency: Idempotency;
   log: Log;
 }
 
@@ -55,7 +57,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await app.register(fastifySwagger, { openapi: document(), transform: jsonSchemaTransform });
   await servePages(app, options.uiFolder);
   await app.register(async (routes) => {
-    bindRoutes(routes, options.handlers, auth);
+    bindRoutes(routes, options.handlers, auth, options.idempotency);
     serveEvents(routes, options.events, auth);
     serveJoin(routes, options.joining);
     serveWatchers(routes, options.watched);

@@ -8,6 +8,7 @@ import {
   ENDED,
   insertJob,
   type JobChange,
+  type JobFilter,
   type JobRow,
   readJob,
   readJobs,
@@ -35,11 +36,12 @@ export interface Jobs {
     signal: AbortSignal,
   ): Promise<Pick<Awaited<ReturnType<typeof preflightCopy>>, 'checks' | 'totalBytes'>>;
   /** Faults of the paths are thrown here; everything else is the job's own failure. */
-  start(order: CopyOrder, account: string): Promise<JobView>;
-  list(states: string[] | null, limit: number): Promise<JobView[]>;
+  /** @param id Of the job that it becomes; one that is there already is answered instead. */
+  start(order: CopyOrder, account: string, id?: string): Promise<JobView>;
+  list(filter: JobFilter, limit: number): Promise<JobView[]>;
   /** By id or number. Fault `object.missing`. */
   get(job: string): Promise<JobView>;
-  log(job: string, after: number): ReturnType<typeof readLines>;
+  log(job: string, after: number, limit?: number): ReturnType<typeof readLines>;
   ledger(job: string): Promise<z.input<typeof LedgerSchema>['entries']>;
   /** Faults: `job.state` when it has ended already. */
   cancel(job: string): Promise<JobView>;
@@ -138,10 +140,14 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       const { checks, totalBytes } = await preflightCopy(context, order, signal);
       return { checks, totalBytes };
     },
-    async start(order, account) {
+    async start(order, account, id = randomUUID()) {
       const engine = engineFor('no job is started');
+      const known = await readJob(database, id);
+      if (known !== null) {
+        if (!ENDED.includes(known.state)) await engine.start(runOf(known), id);
+        return viewOf(known);
+      }
       const ends = await resolveEndpoints(objects, order);
-      const id = randomUUID();
       await insertJob(database, owner, {
         id,
         kind: 'copy',
@@ -158,9 +164,9 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       await engine.start(runOf(record.row), id);
       return record.view();
     },
-    list: async (states, limit) => (await readJobs(database, states, limit)).map(viewOf),
+    list: async (filter, limit) => (await readJobs(database, filter, limit)).map(viewOf),
     get: async (job) => viewOf(await find(job)),
-    log: async (job, after) => readLines(database, (await find(job)).id, after),
+    log: async (job, after, limit) => readLines(database, (await find(job)).id, after, limit),
     async ledger(job) {
       const names = new Map(context.clouds.list().map(({ id, name }) => [id, name]));
       const entries = await readLedger(database, (await find(job)).id);

@@ -9,7 +9,9 @@ import {
   ProblemSchema,
 } from '../../protocol/api.ts';
 import type { Auth } from '../auth.ts';
+import { answerUnchanged } from '../http/etag.ts';
 import { setSessionCookie, tokenOf } from '../http/session.ts';
+import type { Idempotency } from '../idempotency.ts';
 
 type ParameterName<Path extends string> = Path extends `${string}:${infer Name}/${infer Rest}`
   ? Name | ParameterName<`/${Rest}`>
@@ -34,6 +36,8 @@ export interface Call<Name extends ApiOperationName> {
   token: string;
   /** Address under which the client reached the server, `host:port`. */
   host: string;
+  /** `Idempotency-Key`, of an operation that can be repeated. */
+  key?: string;
   /** Aborted when the client goes away. */
   signal: AbortSignal;
   setSession(session: { token: string; expires: string } | null): void;
@@ -45,7 +49,7 @@ export type Handler<Name extends ApiOperationName> = (
 export type Handlers = { [Name in ApiOperationName]: Handler<Name> };
 
 /** Makes a route of every row of `apiOperations`. */
-export function bindRoutes(app: FastifyInstance, handlers: Handlers, auth: Auth): void {
+export function bindRoutes(app: FastifyInstance, handlers: Handlers, auth: Auth, idempotency: Idempotency): void {
   for (const [name, operation] of Object.entries(apiOperations)) {
     const handler = handlers[name as ApiOperationName] as unknown as (call: unknown) => Promise<unknown>;
     const open = 'open' in operation;
@@ -56,12 +60,13 @@ export function bindRoutes(app: FastifyInstance, handlers: Handlers, auth: Auth)
         operationId: name,
         summary: operation.summary,
         ...('body' in operation ? { body: operation.body } : {}),
+        ...('repeatable' in operation ? { headers: KeySchema } : {}),
         ...('query' in operation ? { querystring: operation.query } : {}),
         ...(operation.path.includes(':') ? { params: parametersOf(operation.path) } : {}),
         ...(open ? { security: [] } : {}),
         response: {
           200: 'download' in operation ? fileOf(operation.download) : operation.answer,
-          default: ProblemSchema,
+          default: { description: 'A fault', content: { 'application/problem+json': { schema: ProblemSchema } } },
         },
       },
       onRequest: async (request) => {
@@ -71,8 +76,14 @@ export function bindRoutes(app: FastifyInstance, handlers: Handlers, auth: Auth)
         if ('administrator' in operation && !auth.administers(user)) throw forbidden(user, operation.summary);
         request.setDecorator<Signed>('signed', { token, user });
       },
+      onSend: answerUnchanged,
       handler: async (request, reply) => {
-        const answer = await handler(callOf(request, reply));
+        const call = callOf(request, reply);
+        const key = 'repeatable' in operation ? keyOf(request) : undefined;
+        const answer =
+          key === undefined
+            ? await handler(call)
+            : await idempotency.once(call.user, key, [name, call.body], () => handler({ ...call, key }));
         return 'download' in operation ? reply.type(operation.download).send(answer) : answer;
       },
     });
@@ -81,6 +92,13 @@ export function bindRoutes(app: FastifyInstance, handlers: Handlers, auth: Auth)
 
 function forbidden(user: string, what: string): Fault {
   return new Fault('auth.forbidden', `${user} may not do this: ${what}`, { remedy: 'Ask an administrator.' });
+}
+
+const KeySchema = z.object({ 'idempotency-key': z.string().min(1).max(255).optional() });
+
+function keyOf({ headers }: FastifyRequest): string | undefined {
+  const key = headers['idempotency-key'];
+  return Array.isArray(key) ? key[0] : key;
 }
 
 /** An answer that is no JSON, for the OpenAPI document. */

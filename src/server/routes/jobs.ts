@@ -1,3 +1,5 @@
+import { readCursor, writeCursor } from '../cursor.ts';
+import { idOfRequest } from '../idempotency.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Database } from '../store/database.ts';
 import { audit } from '../store/settings.ts';
@@ -9,14 +11,25 @@ type Names = Reading | 'startJob' | 'cancelJob' | 'pauseJob' | 'resumeJob' | 'se
 export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names> {
   return {
     preflight: async ({ body, signal }) => jobs.preflight(body, signal),
-    async startJob({ body, user }) {
-      const job = await jobs.start(body, user);
+    async startJob({ body, user, key }) {
+      const job = await jobs.start(body, user, key === undefined ? undefined : idOfRequest(user, key));
       await audit(database, user, 'start job', `${job.number}: ${job.title}`);
       return job;
     },
-    listJobs: async ({ query }) => ({ jobs: await jobs.list(query.state?.split(',') ?? null, query.limit) }),
+    async listJobs({ query: { state, user = null, text = null, limit, cursor } }) {
+      const below = cursor === undefined ? null : Number(readCursor('jobs', cursor));
+      const filter = { states: state?.split(',') ?? null, user, text, below };
+      const found = await jobs.list(filter, limit + 1);
+      const last = found[limit - 1];
+      const next = found.length <= limit || last === undefined ? {} : { next: writeCursor('jobs', last.number) };
+      return { jobs: found.slice(0, limit), ...next };
+    },
     getJob: async ({ parameters }) => jobs.get(parameters.job),
-    jobLog: async ({ parameters, query }) => ({ lines: await jobs.log(parameters.job, query.after) }),
+    async jobLog({ parameters, query: { after, limit } }) {
+      const lines = await jobs.log(parameters.job, after, limit);
+      const last = lines.at(-1);
+      return { lines, ...(lines.length < limit || last === undefined ? {} : { next: last.number }) };
+    },
     jobLedger: async ({ parameters }) => ({ entries: await jobs.ledger(parameters.job) }),
     async cancelJob({ parameters, user }) {
       const job = await jobs.cancel(parameters.job);

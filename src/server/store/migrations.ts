@@ -76,6 +76,9 @@ const migrations: readonly string[] = [
     message jsonb NOT NULL, attempts integer NOT NULL DEFAULT 0, next_at timestamptz NOT NULL DEFAULT now(), trouble text,
     created_at timestamptz NOT NULL DEFAULT now());
   CREATE INDEX deliveries_next ON deliveries (next_at);
+  CREATE TABLE idempotency (
+    account text NOT NULL, key text NOT NULL, request text NOT NULL, answer jsonb,
+    at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (account, key));
   `,
 ];
 
