@@ -108,6 +108,28 @@ server
       );
   });
 
+program
+  .command('restore <file>')
+  .description(
+    'make a server out of a backup, in an empty folder (and an empty database, where DATABASE_URL names one)',
+  )
+  .option('--data <folder>', 'folder of the new server', join(homedir(), '.cloudspan', 'server'))
+  .requiredOption('--vault-key <file>', 'the file vault.key of the server that was backed up')
+  .option('--json', 'answer as JSON')
+  .action(async (file: string, flags: { data: string; vaultKey: string; json?: boolean }) => {
+    const { restoreServer } = await import('./server/backup/restore.ts');
+    const restored = await restoreServer({
+      file: resolve(file),
+      folder: resolve(flags.data),
+      vaultKeyFile: resolve(flags.vaultKey),
+      ...(process.env.DATABASE_URL === undefined ? {} : { databaseUrl: process.env.DATABASE_URL }),
+      log: createLog('restore'),
+    });
+    if (flags.json === true) return printJson(restored);
+    printLine(`restored the backup of ${restored.at} (version ${restored.product}): ${restored.rows} rows`);
+    printLine('Start it with `cloudspan server`: it is on hold, and works after `cloudspan server release-hold`.');
+  });
+
 interface NodeFlags extends ProxyFlags {
   data: string;
   name?: string;

@@ -19,6 +19,16 @@ export function readPriority(text: string): number {
   throw new Fault('input.invalid', `"${text}" is no priority`, { remedy: 'Use 1 (what every job has), 2, 3 or 4.' });
 }
 
+const UNITS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
+
+/** `90s`, `10m`, `2h`, `7d`. */
+export function readSeconds(text: string, flag: string): number {
+  const [, count, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? [];
+  const seconds = Number(count) * (UNITS[unit as keyof typeof UNITS] ?? Number.NaN);
+  if (seconds > 0) return seconds;
+  throw new Fault('input.invalid', `${flag} ${text} is no time`, { remedy: 'Write 90s, 10m, 2h or 7d.' });
+}
+
 /** `--name value`, `--name=value` and `--name` (a switch) out of what the command itself did not know. */
 export function parseUnknown(words: readonly string[]): Map<string, string> {
   const values = new Map<string, string>();

@@ -5,7 +5,14 @@ import { writeDurably } from '../base/files.ts';
 import { CloudHttp } from '../base/http.ts';
 import { wayOfEnvironment } from '../base/proxy-rules.ts';
 import { Fault } from '../model/fault.ts';
-import { type Client, createClient, type Transport } from '../protocol/client.ts';
+import {
+  type Client,
+  createClient,
+  type DownloadName,
+  downloadPath,
+  readFault,
+  type Transport,
+} from '../protocol/client.ts';
 
 /** Where `login` leaves what later commands need: the server, its confirmed fingerprint and a token (file mode 0600). */
 export interface Session {
@@ -50,6 +57,8 @@ async function readSession(): Promise<Session> {
 
 export interface Connection extends AsyncDisposable {
   client: Client;
+  /** The bytes of an operation that answers with a file. */
+  download(name: DownloadName, query?: Record<string, string>): AsyncIterable<Buffer>;
   server: string;
 }
 
@@ -74,7 +83,15 @@ export function connectTo(server: string, fingerprint: string, token?: string): 
     });
     return { status: answer.status, text: await answer.text() };
   };
-  return { client: createClient(send), server, [Symbol.asyncDispose]: () => http.close() };
+  async function* download(name: DownloadName, query = {}): AsyncIterable<Buffer> {
+    const url = new URL(`${downloadPath(name)}?${new URLSearchParams(query)}`, server);
+    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const { signal } = new AbortController();
+    const answer = await http.request({ method: 'GET', url, headers, signal });
+    if (answer.status >= 400) throw readFault(await answer.text(), answer.status, name);
+    yield* http.chunks(answer, url, signal);
+  }
+  return { client: createClient(send), download, server, [Symbol.asyncDispose]: () => http.close() };
 }
 
 /** The connection of the last `login`, or of CLOUDSPAN_SERVER, CLOUDSPAN_FINGERPRINT and CLOUDSPAN_TOKEN. */

@@ -267,6 +267,36 @@ export const faultKinds = {
     'Wait as long as the answer says, then go on more slowly.',
   ),
   'server.unavailable': kind(503, 'soon', 'The server is not ready.', 'Wait a moment; look at its log.'),
+  'idempotency.conflict': kind(
+    422,
+    'never',
+    'An Idempotency-Key was used again for another request.',
+    'Use a new key for each new request.',
+  ),
+  'idempotency.busy': kind(
+    409,
+    'soon',
+    'The first request with this Idempotency-Key is still being answered.',
+    'Ask again in a moment, with the same key.',
+  ),
+  'channel.refused': kind(
+    502,
+    'later',
+    'The other side of a channel (webhook, e-mail, syslog) did not take the message.',
+    'Check its address and account, then try `cloudspan channels test`.',
+  ),
+  'server.on-hold': kind(
+    503,
+    'later',
+    'The server was restored from a backup and waits until somebody says that the old one is gone.',
+    'When the old server is gone for good: `cloudspan server release-hold`.',
+  ),
+  'backup.damaged': kind(
+    422,
+    'never',
+    'A backup is not whole, or not what was written.',
+    'Use another copy of it, or an older backup.',
+  ),
   'vault.locked': kind(
     500,
     'never',

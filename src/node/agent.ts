@@ -26,6 +26,7 @@ import { aboutRoute } from './routes/about.ts';
 import { cloudRoutes } from './routes/clouds.ts';
 import { inventoryRoute } from './routes/inventory.ts';
 import { limitsRoute } from './routes/limits.ts';
+import { logLevelRoutes } from './routes/log-level.ts';
 import { ownerRoutes } from './routes/owners.ts';
 import { packageRoutes } from './routes/packages.ts';
 import { reachRoute } from './routes/reach.ts';
@@ -135,6 +136,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     ...reachRoute(outward, take),
     ...packageRoutes(identity),
     ...limitsRoute(limits),
+    ...logLevelRoutes(log),
   };
   const api = await openApi(handlers, { [INVENTORY_PATH]: inventoryRoute(sessions) }, log);
   opened.defer(() => api.close());

@@ -2,9 +2,9 @@ import { type Http2Server, performServerHandshake, type ServerHttp2Session } fro
 import type { Duplex } from 'node:stream';
 import { type FastifyInstance, type FastifyRequest, fastify } from 'fastify';
 import type { z } from 'zod';
-import type { Log } from '../base/log.ts';
+import { inJob, type Log } from '../base/log.ts';
 import { Fault } from '../model/fault.ts';
-import { type LinkOperationName, type LinkOperations, linkOperations } from '../protocol/link.ts';
+import { JOB_HEADER, type LinkOperationName, type LinkOperations, linkOperations } from '../protocol/link.ts';
 
 type Body<Name extends LinkOperationName> = LinkOperations[Name] extends { body: infer Schema extends z.ZodType }
   ? z.output<Schema>
@@ -64,7 +64,13 @@ export async function openApi(handlers: Handlers, streams: Record<string, Stream
       handler: async (request, reply) => {
         const body = schema === undefined ? undefined : parse(schema, request.body, name);
         const gone = goneSignal(reply.raw as unknown as NodeJS.EventEmitter);
-        const answer = await handler(callOf(request as unknown as FastifyRequest, gone, body));
+        const call = callOf(request as unknown as FastifyRequest, gone, body);
+        const job = request.headers[JOB_HEADER];
+        const answerIt = async () => {
+          log.debug({ question: name, parameters: call.parameters }, 'asked by a server');
+          return handler(call);
+        };
+        const answer = await (isJob(job) ? inJob(job, answerIt) : answerIt());
         return reply.type('application/json').send(JSON.stringify(answer));
       },
     });
@@ -94,6 +100,10 @@ export async function openApi(handlers: Handlers, streams: Record<string, Stream
       await app.close();
     },
   };
+}
+
+function isJob(value: string | string[] | undefined): value is string {
+  return typeof value === 'string' && /^[\w-]{1,64}$/.test(value);
 }
 
 /** Aborted when the answer's stream is closed before it was sent whole. */

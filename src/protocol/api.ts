@@ -2,15 +2,19 @@
 import { z } from 'zod';
 import { accountOperations } from './api/account.ts';
 import { accountsOperations } from './api/accounts.ts';
+import { alarmsOperations } from './api/alarms.ts';
 import { auditOperations } from './api/audit.ts';
 import { CloudSchema, cloudsOperations } from './api/clouds.ts';
 import { doctorOperations } from './api/doctor.ts';
 import { grantsOperations } from './api/grants.ts';
 import { JobSchema, jobsOperations } from './api/jobs.ts';
+import { logsOperations } from './api/logs.ts';
 import { NodeSchema, nodesOperations } from './api/nodes.ts';
 import { objectsOperations } from './api/objects.ts';
 import type { ApiOperation } from './api/operation.ts';
 import { providerOperations } from './api/provider.ts';
+import { retentionOperations } from './api/retention.ts';
+import { serverOperations } from './api/server.ts';
 import { tokensOperations } from './api/tokens.ts';
 import { FaultReportSchema } from './nouns.ts';
 import { readingOperations } from './readings.ts';
@@ -49,6 +53,10 @@ export const apiOperations = {
   ...readingOperations,
   ...jobsOperations,
   ...doctorOperations,
+  ...logsOperations,
+  ...retentionOperations,
+  ...serverOperations,
+  ...alarmsOperations,
 } as const satisfies Record<string, ApiOperation>;
 
 export type ApiOperations = typeof apiOperations;

@@ -32,13 +32,21 @@ export type Input<Name extends ApiOperationName> = {
 
 export type Answer<Name extends ApiOperationName> = z.output<ApiOperations[Name]['answer']>;
 
+export type DownloadName = {
+  [Name in ApiOperationName]: ApiOperations[Name] extends { download: string } ? Name : never;
+}[ApiOperationName];
+
 export type Client = {
   /** Faults of the server arrive as `Fault`; answers are checked against the schema. */
-  [Name in ApiOperationName]: (input: Input<Name>, signal?: AbortSignal) => Promise<Answer<Name>>;
+  [Name in ApiOperationName as ApiOperations[Name] extends { download: string } ? never : Name]: (
+    input: Input<Name>,
+    signal?: AbortSignal,
+  ) => Promise<Answer<Name>>;
 };
 
 export function createClient(send: Transport): Client {
-  const entries = Object.entries(apiOperations).map(([name, operation]) => {
+  const asked = Object.entries(apiOperations).filter(([, operation]) => !('download' in operation));
+  const entries = asked.map(([name, operation]) => {
     const call = async (input: Record<string, unknown>, signal?: AbortSignal) => {
       const path = operation.path.replace(/:(\w+)/g, (_, key: string) => encodeURIComponent(String(input[key])));
       const query = new URLSearchParams(definedOnly(input.query)).toString();
@@ -54,7 +62,7 @@ export function createClient(send: Transport): Client {
     };
     return [name, call];
   });
-  return Object.fromEntries(entries) as Client;
+  return Object.fromEntries(entries) as unknown as Client;
 }
 
 function definedOnly(query: unknown): Record<string, string> {
@@ -68,6 +76,16 @@ function parse(text: string, name: string): unknown {
   } catch (error) {
     throw new Fault('internal', `${name}: the server answered something that is not JSON`, { cause: error });
   }
+}
+
+/** Path of an operation that answers with a file. */
+export function downloadPath(name: DownloadName): string {
+  return `${API_PREFIX}${apiOperations[name].path}`;
+}
+
+/** The fault in an answer whose status says that there is one. */
+export function readFault(text: string, status: number, name: string): Fault {
+  return faultOf(parse(text, name), status, name);
 }
 
 function faultOf(json: unknown, status: number, name: string): Fault {

@@ -5,6 +5,7 @@
  * Bodies are JSON; faults are `FaultReport` with the status of their code; inventory is NDJSON.
  */
 import { z } from 'zod';
+import { LogLevelSchema, SetLogLevelSchema } from './log-level.ts';
 import {
   CheckSchema,
   DifferenceSchema,
@@ -27,6 +28,8 @@ import { RemovalRowSchema, removalOperations, VerdictSchema } from './removal.ts
 
 export const LINK_PATH = '/link/v1';
 export const LINK_UPGRADE = 'cloudspan-link';
+/** Id of the job that a question is asked for, so that both logs name it. */
+export const JOB_HEADER = 'x-cloudspan-job';
 /** `POST` with `JoinRequest`, before there is a link; answers `JoinAnswer`. Needs the client certificate that will be pinned. */
 export const JOIN_PATH = '/link/v1/join';
 
@@ -346,6 +349,9 @@ export const linkOperations = {
    * import of his runs. Idempotent.
    */
   eraseOwner: { method: 'DELETE', path: '/owners/:owner', answer: nothing },
+  /** How much the node's process logs. Nodes of 0.1.0 and older have neither. */
+  getLogLevel: { method: 'GET', path: '/log-level', answer: LogLevelSchema },
+  setLogLevel: { method: 'PUT', path: '/log-level', body: SetLogLevelSchema, answer: LogLevelSchema },
   setLimits: { method: 'PUT', path: '/limits', body: NodeLimitsSchema, answer: nothing },
   /** Opens the key of a package with this node's own and seals it for another node: in between it is never in clear. */
   handPackageKey: { method: 'POST', path: '/package-key', body: HandPackageKeySchema, answer: SealedKeySchema },

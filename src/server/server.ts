@@ -11,28 +11,40 @@ import { STALL_SECONDS } from '../base/silence.ts';
 import { plainHex } from '../base/tls.ts';
 import { Fault } from '../model/fault.ts';
 import type { Way } from '../model/proxy.ts';
+import { keepAlarms } from './alarms/alarms.ts';
+import { keepChannels } from './alarms/channels.ts';
 import { createAuth } from './auth.ts';
 import { openClouds } from './clouds.ts';
 import { createEvents } from './events.ts';
 import { lockFolder } from './folder-lock.ts';
+import { openHold } from './hold.ts';
 import { createApp } from './http/app.ts';
 import { createPort } from './http/port.ts';
+import { createIdempotency } from './idempotency.ts';
 import { openJobs } from './jobs/jobs.ts';
 import { createRecords } from './jobs/record.ts';
 import { createJoining } from './join.ts';
 import { createLimits, openLimitBook } from './limits.ts';
 import { acceptLink } from './link/accept.ts';
+import { createMetrics } from './metrics/metrics.ts';
+import { openMetricsToken } from './metrics/token.ts';
 import { openNodes } from './nodes.ts';
 import { createObjects } from './objects.ts';
 import { openPeople } from './people/people.ts';
 import { createPaths } from './reach/paths.ts';
 import { relayDoor } from './reach/relay-door.ts';
+import { createReadiness } from './readiness.ts';
+import { keepRetention } from './retention/retention.ts';
+import { alarmRoutes } from './routes/alarms.ts';
 import { cloudRoutes } from './routes/clouds.ts';
 import { doctorRoutes } from './routes/doctor.ts';
 import { jobRoutes } from './routes/jobs.ts';
+import { logRoutes } from './routes/logs.ts';
 import { nodeRoutes } from './routes/nodes.ts';
 import { objectRoutes } from './routes/objects.ts';
 import { readingRoutes } from './routes/readings.ts';
+import { retentionRoutes } from './routes/retention.ts';
+import { serverRoutes } from './routes/server.ts';
 import { storageRoutes } from './routes/storage.ts';
 import { keepStorageKeys } from './storage-keys.ts';
 import { openDatabase } from './store/database.ts';
@@ -103,15 +115,28 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const storageKeys = keepStorageKeys({ database, nodes, vault, owner, closing: closing.signal, log });
   const paths = createPaths({ nodes, identity, owner, relay: options.relay !== false });
   const limits = createLimits(book, nodes, closing.signal, log);
-  const records = createRecords(database, events);
-  const jobs = await openJobs({
-    ...{ database, nodes, clouds, objects, records, paths, identity, owner, log },
-    objectsFor: people.sights.ofJob,
-    closing: closing.signal,
-  });
+  const records = createRecords(database, events, log);
+  const hold = await openHold(database);
+  const jobs = await openJobs(
+    {
+      ...{ database, nodes, clouds, objects, records, paths, identity, owner, log },
+      objectsFor: people.sights.ofJob,
+      closing: closing.signal,
+    },
+    hold,
+  );
   stack.defer(() => jobs.close());
   stack.defer(() => closing.abort(new Fault('server.unavailable', 'the server is closing')));
 
+  const told = { database, closing: closing.signal, log };
+  const channels = keepChannels({ ...told, vault, events, owner, way: options.way });
+  const alarms = keepAlarms({ ...told, nodes, clouds, hold, channels, certificate: ui.certificate });
+  const retention = keepRetention({ ...told, nodes, clouds, jobs, hold });
+  const watched = {
+    metrics: createMetrics({ database, nodes, clouds, events }),
+    metricsToken: await openMetricsToken(folder),
+    readiness: createReadiness(database, jobs),
+  };
   const port = createPort(identity, ui);
   const joining = createJoining(database, nodes, identity, owner);
   const handlers = {
@@ -123,13 +148,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...readingRoutes(clouds, owner),
     ...jobRoutes(jobs, database),
     ...doctorRoutes({ nodes, clouds, objects, jobs, database, owner }),
+    ...logRoutes(nodes, log),
+    ...alarmRoutes(alarms, channels),
+    ...retentionRoutes(retention),
+    ...serverRoutes({ folder, database, vault, owner, nodes, clouds, hold, alarms, channels, retention, ...watched }),
   };
   const app = await createApp({
     server: port.server,
     door: people.door,
     stream: { events, auth, sights: people.sights, database },
     signIn: { provider: people.provider, auth, database, vault, log },
-    ...{ joining, handlers, uiFolder, log, apiRate: options.apiRate },
+    idempotency: createIdempotency(database),
+    ...{ joining, handlers, uiFolder, watched, log, apiRate: options.apiRate },
   });
   stack.defer(async () => {
     await port.close();

@@ -237,6 +237,8 @@ function handlersOf(node: FakeNode): Handlers {
       node.limits = body;
       return {};
     },
+    getLogLevel: async () => ({ level: 'silent', usual: 'silent' }),
+    setLogLevel: async () => ({ level: 'silent', usual: 'silent' }),
     probe: async () => ({ certificate: null }),
     async openSession({ parameters, body }) {
       note(`openSession ${body.label}`);

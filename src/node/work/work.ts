@@ -1,4 +1,4 @@
-import type { Log } from '../../base/log.ts';
+import { inJob, type Log } from '../../base/log.ts';
 import type { DriverLog } from '../../drivers/driver.ts';
 import type { Fault } from '../../model/fault.ts';
 import type { TransferProgress } from '../../model/job.ts';
@@ -33,7 +33,7 @@ export class Work {
     this.#journal = journal;
     const { fault: _fault, ...unhindered } = row;
     this.#row = row.phase === 'waiting' ? { ...unhindered, phase: 'running' } : row;
-    this.#log = log.child({ work: row.id, job: row.order.job });
+    this.#log = log.child({ work: row.id });
     this.#revision = Math.max(row.revision + 1, Date.now());
     this.#lines = journal.lines(row.server, row.id);
     this.#lineNumber = (this.#lines.at(-1)?.number ?? -LINE_NUMBER_LEAP) + LINE_NUMBER_LEAP;
@@ -146,7 +146,7 @@ export class Work {
   }
 
   #line(level: LogLine['level'], text: string, fields: Record<string, unknown> = {}): void {
-    this.#log[level](fields, text);
+    inJob(this.#row.order.job, () => this.#log[level](fields, text));
     const line = { number: ++this.#lineNumber, at: new Date().toISOString(), level, text: text.slice(0, LONGEST_TEXT) };
     this.#lines.push(line);
     if (this.#lines.length > LINES_IN_MEMORY) this.#lines.shift();

@@ -1,4 +1,5 @@
 import { delay } from '../../base/backoff.ts';
+import { inJob } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
 import type { WorkOrder, WorkResult, WorkState } from '../../protocol/link.ts';
 import { blockOwner, type Desk, ownerAt, transferOf } from './desk.ts';
@@ -218,7 +219,9 @@ export class Works {
     if (this.#closed || this.#running.has(work)) return;
     const control = new AbortController();
     if (work.row.cancelled) control.abort(new Fault('job.cancelled', `work ${work.row.id} was cancelled`));
-    const ended = this.#perform(work, control.signal).finally(() => this.#running.delete(work));
+    const ended = inJob(work.row.order.job, () => this.#perform(work, control.signal)).finally(() =>
+      this.#running.delete(work),
+    );
     this.#running.set(work, { control, ended });
   }
 

@@ -38,7 +38,7 @@ export const accountOperations = {
     method: 'GET',
     path: '/health',
     summary: 'Whether the server is ready',
-    answer: z.object({ ready: z.boolean(), version: z.string() }),
+    answer: z.object({ ready: z.boolean() }),
     needs: 'nothing',
   },
 } as const satisfies Record<string, ApiOperation>;

@@ -57,6 +57,7 @@ export const cloudsOperations = {
     answer: CloudSchema,
     needs: 'administrator',
     audit: ['name', 'node', 'driver'],
+    repeatable: true,
   },
   testCloud: {
     method: 'POST',

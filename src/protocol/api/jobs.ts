@@ -94,7 +94,8 @@ export const JobSchema = z.object({
   undo: UndoSchema.optional(),
 });
 export type JobView = z.infer<typeof JobSchema>;
-export const JobListSchema = z.object({ jobs: z.array(JobSchema) });
+/** `next`: cursor of what follows; absent at the end. */
+export const JobListSchema = z.object({ jobs: z.array(JobSchema), next: z.string().optional() });
 export const LedgerSchema = z.object({ entries: z.array(LedgerEntrySchema) });
 export const LogLineSchema = z.object({
   number: z.number(),
@@ -103,7 +104,8 @@ export const LogLineSchema = z.object({
   from: z.string(),
   text: z.string(),
 });
-export const JobLogSchema = z.object({ lines: z.array(LogLineSchema) });
+/** `next`: the value of `after` for what follows; absent at the end. */
+export const JobLogSchema = z.object({ lines: z.array(LogLineSchema), next: z.number().optional() });
 
 export const jobsOperations = {
   preflight: {
@@ -123,12 +125,23 @@ export const jobsOperations = {
     answer: JobSchema,
     needs: { copy: 'body' },
     audit: ['source', 'destination', 'name'],
+    repeatable: true,
   },
   listJobs: {
     method: 'GET',
     path: '/jobs',
     summary: 'Jobs, newest first',
-    query: z.object({ state: z.string().optional(), limit: z.coerce.number().int().min(1).max(500).default(100) }),
+    query: z.object({
+      /** Comma separated. */
+      state: z.string().optional(),
+      /** Of whom. */
+      user: z.string().optional(),
+      /** Part of the title. */
+      text: z.string().optional(),
+      limit: z.coerce.number().int().min(1).max(500).default(100),
+      /** `next` of the answer before. */
+      cursor: z.string().optional(),
+    }),
     answer: JobListSchema,
     needs: 'session',
   },
@@ -143,7 +156,15 @@ export const jobsOperations = {
     method: 'GET',
     path: '/jobs/:job/log',
     summary: 'The log of a job',
-    query: z.object({ after: z.coerce.number().int().default(0) }),
+    query: z.object({
+      after: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .max(2 ** 31 - 1)
+        .default(0),
+      limit: z.coerce.number().int().min(1).max(2000).default(2000),
+    }),
     answer: JobLogSchema,
     needs: { job: 'see' },
   },

@@ -6,7 +6,8 @@ import { type ApiOperation, nothing } from './operation.ts';
 /** An object with the path that names it. */
 export const ObjectSchema = InventoryObjectSchema.extend({ cloud: z.string(), path: z.string() });
 export type ObjectView = z.infer<typeof ObjectSchema>;
-export const ObjectListSchema = z.object({ objects: z.array(ObjectSchema) });
+/** `next`: cursor of what follows; absent at the end. */
+export const ObjectListSchema = z.object({ objects: z.array(ObjectSchema), next: z.string().optional() });
 export const PowerRequestSchema = z.object({ action: PowerActionSchema });
 
 export const objectsOperations = {
@@ -22,6 +23,9 @@ export const objectsOperations = {
       path: z.string().optional(),
       /** Comma separated kinds; with neither parent nor path: all objects of these kinds. */
       kinds: z.string().optional(),
+      /** Absent: all of them at once. */
+      limit: z.coerce.number().int().min(1).max(10_000).optional(),
+      cursor: z.string().optional(),
     }),
     answer: ObjectListSchema,
     needs: 'session',

@@ -36,6 +36,10 @@ export interface ApiOperation {
    * `false` for what only looks.
    */
   audit?: readonly string[] | false;
+  /** With the header `Idempotency-Key` it is done once, and a repetition gets the same answer. */
+  repeatable?: boolean;
+  /** Media type of an answer that is a file: it streams, and is no part of the typed client. */
+  download?: string;
 }
 
 export const nothing = z.object({});

@@ -9,6 +9,7 @@ import { pinOfPeer } from '../../base/tls.ts';
 import { Fault } from '../../model/fault.ts';
 import { API_PREFIX, SESSION_COOKIE } from '../../protocol/api.ts';
 import { JOIN_PATH, JoinRequestSchema } from '../../protocol/link.ts';
+import type { Idempotency } from '../idempotency.ts';
 import type { Joining } from '../join.ts';
 import { bindRoutes, type Door, decorateRequests, type Handlers } from '../routes/bind.ts';
 import { VERSION } from '../version.ts';
@@ -17,6 +18,7 @@ import { servePages } from './pages.ts';
 import { answerProblems } from './problems.ts';
 import { type ProviderOptions, serveProvider } from './provider.ts';
 import { limitRates } from './rate-limit.ts';
+import { measureRequests, serveWatchers, type Watched } from './watch.ts';
 
 const BODY_BYTES = 4 * 1024 * 1024;
 
@@ -31,6 +33,8 @@ export interface AppOptions {
   uiFolder: string | undefined;
   /** Requests of one client in a minute. */
   apiRate: number | undefined;
+  watched: Watched;
+  idempotency: Idempotency;
   log: Log;
 }
 
@@ -52,15 +56,17 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   allowEmptyJson(app);
   answerProblems(app, log);
   decorateRequests(app);
+  measureRequests(app, options.watched.metrics, log);
   await app.register(fastifyCookie);
   await app.register(fastifySwagger, { openapi: document(), transform: jsonSchemaTransform });
   await servePages(app, options.uiFolder);
   await app.register(async (routes) => {
     await limitRates(routes, options.apiRate);
-    bindRoutes(routes, options.handlers, options.door);
+    bindRoutes(routes, options.handlers, options.door, options.idempotency);
     serveEvents(routes, options.stream);
     serveProvider(routes, options.signIn);
     serveJoin(routes, options.joining);
+    serveWatchers(routes, options.watched);
     routes.get(`${API_PREFIX}/openapi.json`, { schema: { hide: true } }, async () => app.swagger());
   });
   await app.ready();

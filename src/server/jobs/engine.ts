@@ -1,7 +1,7 @@
 import { DBOS, type DLogger } from '@dbos-inc/dbos-sdk';
 import pg from 'pg';
 import { delay } from '../../base/backoff.ts';
-import type { Log } from '../../base/log.ts';
+import { inJob, type Log } from '../../base/log.ts';
 import { Fault, type FaultReport } from '../../model/fault.ts';
 import { type Database, watchPool } from '../store/database.ts';
 import type { DurableStep } from './copy.ts';
@@ -23,6 +23,10 @@ export interface Engine {
   start(id: string, job: string, workflow?: keyof Workflows): Promise<void>;
   /** Where the run stands, or null when it was never started. */
   status(id: string): Promise<'open' | 'ended' | null>;
+  /** Forgets ended runs. */
+  forget(ids: string[]): Promise<void>;
+  /** Resolves when its own way to the database is open. */
+  answers(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -56,23 +60,15 @@ export async function openEngine(
   const places = createPlaces(JOBS_AT_A_TIME);
   const placed = async (job: string) => {
     using _place = await places.take();
-    await workflows.copy(durable, job);
+    await inJob(job, () => workflows.copy(durable, job));
   };
   const register = (name: keyof Workflows, run: (job: string) => Promise<void>) =>
     DBOS.registerWorkflow(run, { name, maxRecoveryAttempts: RECOVERIES });
   const runs = {
     copy: register('copy', placed),
-    undo: register('undo', (job) => workflows.undo(durable, job)),
+    undo: register('undo', (job) => inJob(job, () => workflows.undo(durable, job))),
   };
-  DBOS.setConfig({
-    name: 'cloudspan',
-    systemDatabasePool: pool,
-    systemDatabaseSchemaName: 'dbos',
-    applicationVersion: APPLICATION_VERSION,
-    executorID: 'server',
-    enableOTLP: false,
-    logger: loggerOf(log, closing),
-  });
+  DBOS.setConfig(configOf(pool, 'server', log, closing));
   await DBOS.launch();
   await DBOS.registerQueue(QUEUE, {
     globalConcurrency: JOBS_AT_A_TIME,
@@ -88,11 +84,45 @@ export async function openEngine(
       if (status === null) return null;
       return ['PENDING', 'ENQUEUED', 'DELAYED'].includes(status.status) ? 'open' : 'ended';
     },
+    forget: (ids) => DBOS.deleteWorkflows(ids),
+    async answers() {
+      await pool.query('SELECT 1');
+    },
     async close() {
       await DBOS.shutdown({ deregister: true });
       await pool.end();
     },
   };
+}
+
+function configOf(
+  pool: pg.Pool,
+  executorID: string,
+  log: Log,
+  closing: AbortSignal,
+): Parameters<typeof DBOS.setConfig>[0] {
+  return {
+    name: 'cloudspan',
+    systemDatabasePool: pool,
+    systemDatabaseSchemaName: 'dbos',
+    applicationVersion: APPLICATION_VERSION,
+    executorID,
+    enableOTLP: false,
+    logger: loggerOf(log, closing),
+  };
+}
+
+/** Makes the tables of the executor and runs nothing, so that what it kept can be put back. */
+export async function prepareEngine(database: Database, log: Log): Promise<void> {
+  const pool = new pg.Pool({ ...database.connection, max: 4 });
+  watchPool(pool, log);
+  try {
+    DBOS.setConfig(configOf(pool, 'restore', log, AbortSignal.abort()));
+    await DBOS.launch();
+    await DBOS.shutdown({ deregister: true });
+  } finally {
+    await pool.end();
+  }
 }
 
 /** Every step may be run again: while the database is away it is, for about ten minutes. */

@@ -3,12 +3,14 @@ import type { z } from 'zod';
 import { Fault } from '../../model/fault.ts';
 import type { JobView, LedgerSchema } from '../../protocol/api/jobs.ts';
 import type { UndoRow } from '../../protocol/api/undo.ts';
+import type { Hold } from '../hold.ts';
 import type { Objects } from '../objects.ts';
 import {
   type CopyOrder,
   ENDED,
   insertJob,
   type JobChange,
+  type JobFilter,
   type JobRow,
   readJob,
   readJobs,
@@ -24,14 +26,14 @@ import { raiseEpoch } from '../store/settings.ts';
 import type { JobContext } from './context.ts';
 import { copySteps, copyWorkflow, type DurableStep } from './copy.ts';
 import { resolveEndpoints } from './endpoints.ts';
-import { openEngine } from './engine.ts';
+import { type Engine, openEngine } from './engine.ts';
 import { newMarker } from './marker.ts';
 import { preflightCopy } from './preflight.ts';
 import { viewOfJob } from './record.ts';
 import { seedWork } from './seed.ts';
 import { exportWork, importWork } from './transfer.ts';
 import { cancelEnd, leftoversByLedger } from './undo.ts';
-import { openUndoing, undoWorkflow } from './undoing.ts';
+import { openUndoing, type Undoing, undoWorkflow } from './undoing.ts';
 
 export interface Jobs {
   /** @param objects As whoever asks sees them. */
@@ -41,12 +43,13 @@ export interface Jobs {
     signal: AbortSignal,
   ): Promise<Pick<Awaited<ReturnType<typeof preflightCopy>>, 'checks' | 'totalBytes'>>;
   /** Faults of the paths are thrown here; everything else is the job's own failure. */
-  start(order: CopyOrder, objects: Objects, account: { id: string; name: string }): Promise<JobView>;
+  /** @param id Of the job that it becomes; one that is there already is answered instead. */
+  start(order: CopyOrder, objects: Objects, account: { id: string; name: string }, id?: string): Promise<JobView>;
   /** @param ids Only these. */
-  list(states: string[] | null, limit: number, ids?: string[]): Promise<JobView[]>;
+  list(filter: JobFilter, limit: number, ids?: string[]): Promise<JobView[]>;
   /** By id or number. Fault `object.missing`. */
   get(job: string): Promise<JobView>;
-  log(job: string, after: number): ReturnType<typeof readLines>;
+  log(job: string, after: number, limit?: number): ReturnType<typeof readLines>;
   ledger(job: string): Promise<z.input<typeof LedgerSchema>['entries']>;
   /** Faults: `job.state` when it has ended already. */
   cancel(job: string): Promise<JobView>;
@@ -62,6 +65,10 @@ export interface Jobs {
   previewUndo(job: string, signal: AbortSignal): Promise<{ job: number; rows: UndoRow[] }>;
   /** Fault: `job.state` unless it has ended. */
   undo(job: string, user: string): Promise<JobView>;
+  /** Forgets the runs of an ended job that is being removed. */
+  forget(job: string, attempts: number): Promise<void>;
+  /** Resolves when the executor can work. */
+  answers(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -70,22 +77,47 @@ const CANCELLING = { state: 'cancelling', cancel_wanted: true, pause_wanted: fal
 
 const runOf = ({ id, attempt }: Pick<JobRow, 'id' | 'attempt'>) => `${id}.${attempt}`;
 
-/** Takes over what an earlier server left unfinished, then serves. */
-export async function openJobs(context: JobContext): Promise<Jobs> {
+/**
+ * Takes over what an earlier server left unfinished, then serves. While the server is on hold jobs are only shown, until
+ * it is released.
+ */
+export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
   const { database, records, owner, closing, log } = context;
-  await takeOver(database, await raiseEpoch(database));
+  let opened: Engine | null = null;
+  const engineFor = (what: string): Engine => {
+    hold.refuse(what);
+    if (opened === null) throw new Fault('server.unavailable', `${what}: jobs are being taken over`);
+    return opened;
+  };
   const workflows = {
     copy: (durable: DurableStep, job: string) => copyWorkflow(context, durable, job),
     undo: (durable: DurableStep, job: string) => undoWorkflow(context, durable, job),
   };
-  const engine = await openEngine(database, workflows, closing, log);
-  for (const row of await readUnended(database)) {
-    const status = await engine.status(runOf(row));
-    if (status === null) await engine.start(runOf(row), row.id);
-    else if (status === 'ended' && row.state !== 'paused') await failLost(row);
+  let undoing: Undoing | null = null;
+  const undoingFor = (what: string): Undoing => {
+    engineFor(what);
+    if (undoing === null) throw new Fault('server.unavailable', `${what}: jobs are being taken over`);
+    return undoing;
+  };
+  const begin = async () => {
+    await takeOver(database, await raiseEpoch(database));
+    const engine = await openEngine(database, workflows, closing, log);
+    opened = engine;
+    undoing = await openUndoing(context, engine);
+    for (const row of await readUnended(database)) {
+      const status = await engine.status(runOf(row));
+      if (status === null) await engine.start(runOf(row), row.id);
+      else if (status === 'ended' && row.state !== 'paused') await failLost(row);
+    }
+  };
+  let begun: Promise<void> | null = null;
+  if (hold.note === null) await begin();
+  else {
+    begun = hold.released(closing).then(begin);
+    begun.catch((error: unknown) => {
+      if (!closing.aborted) log.error({ err: error }, 'jobs were not taken over');
+    });
   }
-
-  const undoing = await openUndoing(context, engine);
 
   async function failLost(row: JobRow): Promise<void> {
     const fault = new Fault('internal', `job ${row.number} was lost in the middle`);
@@ -113,6 +145,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
   };
   /** A further run of the workflow; what nodes and clouds know of the one before belongs to it from then on. */
   const again = async (row: JobRow, change: JobChange): Promise<JobView> => {
+    const engine = engineFor(`job ${row.number}`);
     const old = records.running(row.id);
     const next = { ...change, attempt: row.attempt + 1, epoch: await raiseEpoch(database) };
     if (!(await writeJobAt(database, row.id, row.attempt, [row.state], next))) {
@@ -130,9 +163,14 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
       const { checks, totalBytes } = await preflightCopy({ ...context, objects }, order, signal);
       return { checks, totalBytes };
     },
-    async start(order, objects, account) {
+    async start(order, objects, account, id = randomUUID()) {
+      const engine = engineFor('no job is started');
+      const known = await readJob(database, id);
+      if (known !== null) {
+        if (!ENDED.includes(known.state)) await engine.start(runOf(known), id);
+        return viewOf(known);
+      }
       const ends = await resolveEndpoints(objects, order);
-      const id = randomUUID();
       await insertJob(database, owner, {
         id,
         kind: 'copy',
@@ -153,12 +191,13 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
         destination: ends.container.ids,
       });
       const record = await records.open(id);
+      log.info({ job: id, number: record.row.number, account, title: record.row.title }, 'a job was asked for');
       await engine.start(runOf(record.row), id);
       return record.view();
     },
-    list: async (states, limit, ids) => (await readJobs(database, states, limit, ids)).map(viewOf),
+    list: async (filter, limit, ids) => (await readJobs(database, filter, limit, ids)).map(viewOf),
     get: async (job) => viewOf(await find(job)),
-    log: async (job, after) => readLines(database, (await find(job)).id, after),
+    log: async (job, after, limit) => readLines(database, (await find(job)).id, after, limit),
     async ledger(job) {
       const names = new Map(context.clouds.list().map(({ id, name }) => [id, name]));
       const entries = await readLedger(database, (await find(job)).id);
@@ -166,6 +205,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
     },
     async cancel(job) {
       const row = await find(job);
+      engineFor(`job ${row.number}`);
       if (ENDED.includes(row.state)) throw new Fault('job.state', `job ${row.number} has ended as ${row.state}`);
       if (row.state === 'paused') return again(row, CANCELLING);
       const record = await records.open(row.id);
@@ -174,6 +214,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
     },
     async pause(job) {
       const row = await find(job);
+      engineFor(`job ${row.number}`);
       const { steps, state } = records.running(row.id)?.row ?? row;
       if (state !== 'queued' && steps.some((step) => step.name === 'transfer' && step.state === 'done')) {
         throw new Fault('job.state', `job ${row.number} has moved everything already: it ends in a moment`);
@@ -191,6 +232,7 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
     },
     async prioritize(job, priority) {
       const row = await find(job);
+      engineFor(`job ${row.number}`);
       if (ENDED.includes(row.state)) throw new Fault('job.state', `job ${row.number} has ended as ${row.state}`);
       const record = await records.open(row.id);
       await record.prioritize(priority);
@@ -220,9 +262,17 @@ export async function openJobs(context: JobContext): Promise<Jobs> {
     },
     async previewUndo(job, signal) {
       const row = await find(job);
-      return { job: row.number, rows: await undoing.preview(row, signal) };
+      return { job: row.number, rows: await undoingFor('nothing is undone').preview(row, signal) };
     },
-    undo: async (job, user) => undoing.start(await find(job), user),
-    close: () => engine.close(),
+    undo: async (job, user) => undoingFor('nothing is undone').start(await find(job), user),
+    forget: (id, attempts) =>
+      engineFor('no job is removed').forget(
+        Array.from({ length: attempts }, (_, index) => runOf({ id, attempt: index + 1 })),
+      ),
+    answers: async () => void (hold.note === null && (await engineFor('jobs').answers())),
+    async close() {
+      await begun?.catch(() => {});
+      await opened?.close();
+    },
   };
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { inJob, type Log } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
 import type { JobStep, TransferProgress } from '../../model/job.ts';
 import type { JobSchema, JobView } from '../../protocol/api/jobs.ts';
@@ -52,7 +53,7 @@ export interface Records {
   close(record: JobRecord): void;
 }
 
-export function createRecords(database: Database, events: Events): Records {
+export function createRecords(database: Database, events: Events, log: Log): Records {
   const records = new Map<string, JobRecord>();
   return {
     async open(job) {
@@ -60,7 +61,7 @@ export function createRecords(database: Database, events: Events): Records {
       if (known !== undefined) return known;
       const row = await readJob(database, job);
       if (row === null) throw new Fault('internal', `there is no job ${job}`);
-      const record = records.get(job) ?? createRecord(database, events, row);
+      const record = records.get(job) ?? createRecord(database, events, row, log);
       records.set(job, record);
       return record;
     },
@@ -71,7 +72,7 @@ export function createRecords(database: Database, events: Events): Records {
   };
 }
 
-function createRecord(database: Database, events: Events, row: JobRow): JobRecord {
+function createRecord(database: Database, events: Events, row: JobRow, processLog: Log): JobRecord {
   const control = new AbortController();
   const measure = createRate();
   let rate: Rate = {};
@@ -157,6 +158,7 @@ function createRecord(database: Database, events: Events, row: JobRow): JobRecor
       void writeJob(database, row.id, { progress, steps: row.steps }).catch(() => {});
     },
     async log(level, text) {
+      inJob(row.id, () => processLog[level]({ number: row.number, attempt: row.attempt }, text));
       await addLines(database, row.id, 'server', [{ at: new Date().toISOString(), level, text }]);
     },
     view: () => viewOfJob(row, rate),

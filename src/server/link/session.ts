@@ -1,7 +1,9 @@
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import type { Duplex } from 'node:stream';
+import { currentJob } from '../../base/log.ts';
 import { endOnSilence } from '../../base/silence.ts';
 import { Fault, type FaultReport } from '../../model/fault.ts';
+import { JOB_HEADER } from '../../protocol/link.ts';
 import { FaultReportSchema } from '../../protocol/nouns.ts';
 
 const ANSWER_BYTES = 64 * 1024 * 1024;
@@ -81,10 +83,12 @@ function begin(session: ClientHttp2Session, name: string, question: Question): C
   question.signal.throwIfAborted();
   if (session.destroyed || session.closed) throw unreachable(name, 'the link is over');
   const body = question.body === undefined ? undefined : Buffer.from(JSON.stringify(question.body));
+  const job = currentJob();
   const stream = session.request(
     {
       ':method': question.method,
       ':path': question.path,
+      ...(job === undefined ? {} : { [JOB_HEADER]: job }),
       ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': body.length }),
     },
     { endStream: body === undefined, signal: question.signal },

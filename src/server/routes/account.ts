@@ -34,7 +34,7 @@ export function accountRoutes(auth: Auth, accounts: Accounts, database: Database
     },
     async health() {
       await database.query('SELECT 1');
-      return { ready: true, version: VERSION };
+      return { ready: true };
     },
   };
 }

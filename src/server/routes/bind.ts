@@ -10,7 +10,9 @@ import {
   ProblemSchema,
 } from '../../protocol/api.ts';
 import type { Auth, Signed } from '../auth.ts';
+import { answerUnchanged } from '../http/etag.ts';
 import { setSessionCookie, tokenOf } from '../http/session.ts';
+import type { Idempotency } from '../idempotency.ts';
 import type { Guard } from '../people/guard.ts';
 import type { Sight } from '../people/sight.ts';
 import type { Entry, Trail } from '../people/trail.ts';
@@ -45,6 +47,8 @@ export type Call<Name extends ApiOperationName> = Who<Name> & {
   host: string;
   /** IP address of the client. */
   address: string;
+  /** `Idempotency-Key`, of an operation that can be repeated. */
+  key?: string;
   /** Aborted when the client goes away. */
   signal: AbortSignal;
   /** Says in the audit log whose action this is, where nobody is signed in. */
@@ -64,7 +68,12 @@ export interface Door {
 }
 
 /** Makes a route of every row of `apiOperations`. Each is signed in, written down and allowed here, and nowhere else. */
-export function bindRoutes(app: FastifyInstance, handlers: Handlers, { auth, guard, trail }: Door): void {
+export function bindRoutes(
+  app: FastifyInstance,
+  handlers: Handlers,
+  { auth, guard, trail }: Door,
+  idempotency: Idempotency,
+): void {
   for (const [name, operation] of Object.entries<ApiOperation>(apiOperations)) {
     const handler = handlers[name as ApiOperationName] as unknown as (call: unknown) => Promise<unknown>;
     const { needs } = operation;
@@ -76,16 +85,21 @@ export function bindRoutes(app: FastifyInstance, handlers: Handlers, { auth, gua
         operationId: name,
         summary: operation.summary,
         ...(operation.body === undefined ? {} : { body: operation.body }),
+        ...(operation.repeatable === true ? { headers: KeySchema } : {}),
         ...(operation.query === undefined ? {} : { querystring: operation.query }),
         ...(operation.path.includes(':') ? { params: parametersOf(operation.path) } : {}),
         ...(needs === 'nothing' ? { security: [] } : {}),
-        response: { 200: operation.answer, default: ProblemSchema },
+        response: {
+          200: operation.download === undefined ? operation.answer : fileOf(operation.download),
+          default: { description: 'A fault', content: { 'application/problem+json': { schema: ProblemSchema } } },
+        },
       },
       onRequest: async (request) => {
         if (needs === 'nothing') return;
         const token = tokenOf(request);
         request.setDecorator<Ticket>('ticket', { token, signed: await auth.check(token, request.ip) });
       },
+      onSend: answerUnchanged,
       handler: async (request, reply) => {
         const ticket = request.getDecorator<Ticket | null>('ticket');
         const signed = ticket?.signed ?? null;
@@ -93,15 +107,17 @@ export function bindRoutes(app: FastifyInstance, handlers: Handlers, { auth, gua
         const entry = logged ? await trail.begin(name, operation, asked, { signed, address: request.ip }) : null;
         try {
           const sight = signed === null ? null : await guard.check(needs, signed, asked);
-          const answer = await handler({
-            ...callOf(request, reply, entry),
-            ...ticket,
-            signed,
-            sight,
-            user: signed?.user ?? '',
-          });
-          await entry?.end('done', answer);
-          return answer;
+          const user = signed?.user ?? '';
+          const call = { ...callOf(request, reply, entry), ...ticket, signed, sight, user };
+          const key = operation.repeatable === true ? keyOf(request) : undefined;
+          const answer =
+            key === undefined
+              ? await handler(call)
+              : await idempotency.once(signed?.account ?? '', key, [name, request.body], () =>
+                  handler({ ...call, key }),
+                );
+          await entry?.end('done', operation.download === undefined ? answer : undefined);
+          return operation.download === undefined ? answer : reply.type(operation.download).send(answer);
         } catch (error) {
           // Its beginning is written down in any case.
           await entry?.end(Fault.from(error, name).code).catch(() => {});
@@ -110,6 +126,18 @@ export function bindRoutes(app: FastifyInstance, handlers: Handlers, { auth, gua
       },
     });
   }
+}
+
+const KeySchema = z.object({ 'idempotency-key': z.string().min(1).max(255).optional() });
+
+function keyOf({ headers }: FastifyRequest): string | undefined {
+  const key = headers['idempotency-key'];
+  return Array.isArray(key) ? key[0] : key;
+}
+
+/** An answer that is no JSON, for the OpenAPI document. */
+function fileOf(type: string) {
+  return { description: 'The file', content: { [type]: { schema: z.string() } } };
 }
 
 interface Ticket {

@@ -13,7 +13,7 @@ export function doctorRoutes(
   return {
     async doctor({ signal }) {
       const asked = await findOrphans(context, signal);
-      const waiting = await jobs.list(['waiting'], MOST_JOBS);
+      const waiting = await jobs.list({ states: ['waiting'], user: null, text: null, below: null }, MOST_JOBS);
       const findings = [...findingsOf(nodes, clouds, waiting), ...asked.findings];
       return { well: findings.length === 0 && asked.orphans.length === 0, findings, orphans: asked.orphans };
     },

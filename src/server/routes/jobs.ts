@@ -1,3 +1,5 @@
+import { readCursor, writeCursor } from '../cursor.ts';
+import { idOfRequest } from '../idempotency.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import type { Database } from '../store/database.ts';
 import { readAllPlaces, writeRunner } from '../store/places.ts';
@@ -15,17 +17,32 @@ export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names>
   };
   return {
     preflight: async ({ body, sight, signal }) => jobs.preflight(body, sight.objects, signal),
-    startJob: async ({ body, sight, signed, user }) =>
-      jobs.start(body, sight.objects, { id: signed.account, name: user }),
-    async listJobs({ query, sight }) {
-      const states = query.state?.split(',') ?? null;
-      if (sight.rights.seesAll) return { jobs: await jobs.list(states, query.limit) };
-      const seen = (await readAllPlaces(database, states)).filter(({ places }) => sight.seesJob(places));
-      const ids = seen.slice(0, query.limit).map(({ id }) => id);
-      return { jobs: await jobs.list(states, query.limit, ids) };
+    startJob: async ({ body, sight, signed, user, key }) =>
+      jobs.start(
+        body,
+        sight.objects,
+        { id: signed.account, name: user },
+        key === undefined ? undefined : idOfRequest(signed.account, key),
+      ),
+    async listJobs({ query: { state, user = null, text = null, limit, cursor }, sight }) {
+      const below = cursor === undefined ? null : Number(readCursor('jobs', cursor));
+      const filter = { states: state?.split(',') ?? null, user, text, below };
+      const ids = sight.rights.seesAll
+        ? undefined
+        : (await readAllPlaces(database, filter.states))
+            .filter(({ places }) => sight.seesJob(places))
+            .map(({ id }) => id);
+      const found = await jobs.list(filter, limit + 1, ids);
+      const last = found[limit - 1];
+      const next = found.length <= limit || last === undefined ? {} : { next: writeCursor('jobs', last.number) };
+      return { jobs: found.slice(0, limit), ...next };
     },
     getJob: async ({ parameters }) => jobs.get(parameters.job),
-    jobLog: async ({ parameters, query }) => ({ lines: await jobs.log(parameters.job, query.after) }),
+    async jobLog({ parameters, query: { after, limit } }) {
+      const lines = await jobs.log(parameters.job, after, limit);
+      const last = lines.at(-1);
+      return { lines, ...(lines.length < limit || last === undefined ? {} : { next: last.number }) };
+    },
     jobLedger: async ({ parameters }) => ({ entries: await jobs.ledger(parameters.job) }),
     cancelJob: async ({ parameters }) => jobs.cancel(parameters.job),
     pauseJob: async ({ parameters }) => jobs.pause(parameters.job),

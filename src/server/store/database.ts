@@ -16,11 +16,21 @@ export interface Database {
   transaction<T>(work: (query: Query) => Promise<T>): Promise<T>;
   /** How another pool to the same database is made. */
   readonly connection: pg.PoolConfig;
+  /** Brings the schema up to date, where it was opened with an older one. */
+  migrate(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Opens the database and brings its schema up to date: the one that `url` names, else the embedded one in `folder`. */
-export async function openDatabase(folder: string, url: string | undefined, log: Log): Promise<Database> {
+/**
+ * Opens the database and brings its schema up to date: the one that `url` names, else the embedded one in `folder`.
+ * @param schema Stops at this one.
+ */
+export async function openDatabase(
+  folder: string,
+  url: string | undefined,
+  log: Log,
+  schema?: number,
+): Promise<Database> {
   const embedded: EmbeddedPostgres | null = url === undefined ? await startEmbedded(folder, log) : null;
   const connection: pg.PoolConfig = embedded?.connection ?? { connectionString: url };
   const pool = new pg.Pool({ ...connection, max: 16 });
@@ -30,13 +40,14 @@ export async function openDatabase(folder: string, url: string | undefined, log:
     await embedded?.close();
   };
   const query = queryOf(pool);
+  const update = (until?: number) => migrate((work) => transaction(pool, work), until);
   try {
-    await migrate((work) => transaction(pool, work));
+    await update(schema);
   } catch (error) {
     await close();
     throw new Fault('server.unavailable', `the database cannot be used: ${(error as Error).message}`, { cause: error });
   }
-  return { query, transaction: (work) => transaction(pool, work), connection, close };
+  return { query, transaction: (work) => transaction(pool, work), connection, migrate: () => update(), close };
 }
 
 /** A broken idle connection is replaced by the pool; its error is told without the connection's settings. */

@@ -59,16 +59,28 @@ export async function readJob({ query }: Database, job: string): Promise<JobRow 
   return rows[0] ?? null;
 }
 
+export interface JobFilter {
+  states: string[] | null;
+  user: string | null;
+  /** Part of the title. */
+  text: string | null;
+  /** Only those with a lower number. */
+  below: number | null;
+}
+
+/** The newest first. */
 export async function readJobs(
   { query }: Database,
-  states: string[] | null,
+  filter: JobFilter,
   limit: number,
   ids?: string[],
 ): Promise<JobRow[]> {
   return query<JobRow>(
-    `SELECT ${COLUMNS} ${FROM} WHERE ($1::text[] IS NULL OR j.state = ANY($1)) AND ($3::text[] IS NULL OR j.id = ANY($3))
-     ORDER BY j.number DESC LIMIT $2`,
-    [states, limit, ids ?? null],
+    `SELECT ${COLUMNS} ${FROM} WHERE ($1::text[] IS NULL OR j.state = ANY($1)) AND ($2::text IS NULL OR j.account = $2)
+       AND ($3::text IS NULL OR strpos(lower(j.title), lower($3)) > 0) AND ($4::bigint IS NULL OR j.number < $4)
+       AND ($6::text[] IS NULL OR j.id = ANY($6))
+     ORDER BY j.number DESC LIMIT $5`,
+    [filter.states, filter.user, filter.text, filter.below, limit, ids ?? null],
   );
 }
 
@@ -211,16 +223,17 @@ async function addLine(query: Query, job: string, source: string, { at, level, t
   );
 }
 
-export async function readLines({ query }: Database, job: string, after: number) {
+export async function readLines({ query }: Database, job: string, after: number, limit = 2000) {
   const rows = await query<{
     number: number;
     at: Date;
     level: 'info' | 'warn' | 'error';
     source: string;
     text: string;
-  }>('SELECT number, at, level, source, text FROM job_log WHERE job = $1 AND number > $2 ORDER BY number LIMIT 2000', [
+  }>('SELECT number, at, level, source, text FROM job_log WHERE job = $1 AND number > $2 ORDER BY number LIMIT $3', [
     job,
     after,
+    limit,
   ]);
   return rows.map(({ number, at, level, source, text }) => ({
     number,

@@ -73,25 +73,52 @@ const migrations: readonly string[] = [
     job text PRIMARY KEY REFERENCES jobs ON DELETE CASCADE, owner text NOT NULL, data jsonb NOT NULL,
     at timestamptz NOT NULL DEFAULT now());
   `,
+  `
+  CREATE TABLE alarms (
+    key text PRIMARY KEY, since timestamptz NOT NULL, data jsonb NOT NULL, acknowledged_by text, acknowledged_at timestamptz);
+  CREATE TABLE channels (
+    id text PRIMARY KEY, owner text NOT NULL, name text NOT NULL UNIQUE, target jsonb NOT NULL, events text[] NOT NULL,
+    sealed bytea);
+  CREATE TABLE deliveries (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, channel text NOT NULL REFERENCES channels ON DELETE CASCADE,
+    message jsonb NOT NULL, attempts integer NOT NULL DEFAULT 0, next_at timestamptz NOT NULL DEFAULT now(), trouble text,
+    created_at timestamptz NOT NULL DEFAULT now());
+  CREATE INDEX deliveries_next ON deliveries (next_at);
+  CREATE TABLE idempotency (
+    account text NOT NULL, key text NOT NULL, request text NOT NULL, answer jsonb,
+    at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (account, key));
+  `,
 ];
 
 /** The advisory lock under which one server at a time migrates. */
 const LOCK = 7_213_551;
 
-/** Applies what is missing, each entry in a transaction of its own. Fails on a database of a newer release. */
-export async function migrate(transaction: <T>(work: (query: Query) => Promise<T>) => Promise<T>): Promise<void> {
+/** The schema of this release. */
+export const LAST_SCHEMA = migrations.length;
+
+export async function schemaNumber({ query }: { query: Query }): Promise<number> {
+  const [row] = await query<{ last: number }>('SELECT coalesce(max(number), 0) AS last FROM migrations');
+  return row?.last ?? 0;
+}
+
+/**
+ * Applies what is missing, each entry in a transaction of its own. Fails on a database of a newer release.
+ * @param until A backup is put into the schema that it comes from.
+ */
+export async function migrate(
+  transaction: <T>(work: (query: Query) => Promise<T>) => Promise<T>,
+  until = LAST_SCHEMA,
+): Promise<void> {
   for (let done = false; !done; ) {
     done = await transaction(async (query) => {
       await query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
       await query(
         'CREATE TABLE IF NOT EXISTS migrations (number integer PRIMARY KEY, at timestamptz NOT NULL DEFAULT now())',
       );
-      const [row] = await query<{ last: number }>('SELECT coalesce(max(number), 0) AS last FROM migrations');
-      const last = row?.last ?? 0;
-      if (last > migrations.length)
-        throw new Error(`its schema ${last} is newer than this release (${migrations.length})`);
+      const last = await schemaNumber({ query });
+      if (last > LAST_SCHEMA) throw new Error(`its schema ${last} is newer than this release (${LAST_SCHEMA})`);
       const next = migrations[last];
-      if (next === undefined) return true;
+      if (next === undefined || last >= until) return true;
       await query(next);
       await query('INSERT INTO migrations (number) VALUES ($1)', [last + 1]);
       return false;

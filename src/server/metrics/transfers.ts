@@ -1,0 +1,66 @@
+import type { TransferProgress } from '../../model/job.ts';
+import { parseCloudPath } from '../../model/path.ts';
+import type { JobView } from '../../protocol/api/jobs.ts';
+import type { Clouds } from '../clouds.ts';
+import type { Events } from '../events.ts';
+import type { Nodes } from '../nodes.ts';
+import { ENDED } from '../store/jobs.ts';
+import type { Instruments } from './registry.ts';
+
+interface Followed {
+  pair: { source_node: string; destination_node: string };
+  progress: Partial<TransferProgress>;
+  bytesPerSecond: number;
+}
+
+const PARTS = ['doneBytes', 'wireBytes', 'zeroBytes', 'alreadyThereBytes', 'resentBytes'] as const;
+
+/**
+ * Counts what jobs move from what is told about them. A job that an earlier process began is counted from where this one
+ * found it, so that nothing is counted twice.
+ */
+export function countTransfers(
+  { transfer, rate }: Pick<Instruments, 'transfer' | 'rate'>,
+  { events, clouds, nodes }: { events: Events; clouds: Clouds; nodes: Nodes },
+) {
+  const followed = new Map<string, Followed>();
+  const begun = Date.now();
+
+  const nodeOf = (path: string): string => {
+    try {
+      return nodes.get(clouds.get(parseCloudPath(path).cloud).node).name;
+    } catch {
+      return 'unknown';
+    }
+  };
+
+  const follow = (job: JobView): Followed => {
+    const pair = { source_node: nodeOf(job.source), destination_node: nodeOf(job.destination) };
+    const old = Date.parse(job.createdAt) < begun;
+    const known: Followed = { pair, progress: old ? (job.progress ?? {}) : {}, bytesPerSecond: 0 };
+    followed.set(job.id, known);
+    for (const part of PARTS) transfer[part].inc(pair, 0);
+    return known;
+  };
+
+  events.subscribe((event) => {
+    if (event.type !== 'job') return;
+    const { job } = event;
+    const known = followed.get(job.id) ?? follow(job);
+    for (const part of PARTS) {
+      const step = (job.progress?.[part] ?? 0) - (known.progress[part] ?? 0);
+      if (step > 0) transfer[part].inc(known.pair, step);
+    }
+    known.progress = job.progress ?? {};
+    known.bytesPerSecond = job.state === 'running' ? (job.bytesPerSecond ?? 0) : 0;
+    if (ENDED.includes(job.state)) followed.delete(job.id);
+  });
+
+  return {
+    /** Brings the gauge of rates up to date. */
+    measure(): void {
+      rate.reset();
+      for (const { pair, bytesPerSecond } of followed.values()) rate.inc(pair, bytesPerSecond);
+    },
+  };
+}
