@@ -52,6 +52,13 @@ test('a new account sees nothing, by any operation, whatever ids it guesses', as
     createAccount: { name: 'x', role: 'administrator', password: 'a long word of mine' },
     changeAccount: { role: 'administrator' },
     resetPassword: { password: 'a long word of mine' },
+    setLogLevel: { level: null },
+    setRetention: {},
+    sweep: {},
+    acknowledgeAlarm: { key: 'x' },
+    setAlarmRules: {},
+    addChannel: { name: 'x', target: { kind: 'syslog', host: 'localhost', port: 6514 } },
+    releaseHold: {},
     addGrant: { account: 'newcomer', at: 'a', effect: 'allow', rights: ['see'] },
   };
   for (const [name, { method, path, needs }] of Object.entries(apiOperations)) {

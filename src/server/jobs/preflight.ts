@@ -73,6 +73,8 @@ export async function preflightCopy(
     )),
   ];
   if (plan.seed !== undefined) checks.push(await checkSeed(options, plan, plan.seed, signal));
+  // Checks that were broken off are no failures of theirs.
+  signal.throwIfAborted();
   const totalBytes = partsOf(description as PackageDescription).reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
   return { checks: forShutdown(checks, plan.shutDown), totalBytes, plan };
 }

@@ -13,7 +13,7 @@ export function serverRoutes(source: BackupSource & BundleSource): Pick<Handlers
     async getServer() {
       return { version: VERSION, ...(hold.note === null ? {} : { onHold: hold.note }) };
     },
-    async releaseHold({ body, user, signal }) {
+    async releaseHold({ body, signal }) {
       if (hold.note === null) return { compared: 0, gone: [], notCompared: [] };
       const answer = await compareLedger({ database, clouds }, body.patienceSeconds, signal);
       await hold.release();

@@ -42,14 +42,14 @@ export function objectPromises({ world, cloud }: Stage): void {
 
   test('everything that carries a marker is listed once, from the middle of its making on', async () => {
     const work = newWork();
-    let meanwhile: Promise<MarkedObject[]> | undefined;
+    // A driver may walk over the disks before it makes anything.
+    let meanwhile: MarkedObject[] = [];
     const { object } = await runImport(world(), cloud(), madePackage('listed', [3 * MIB], 2), {}, work, {
       before: async () => {
-        meanwhile ??= listed(work.marker);
-        await meanwhile;
+        if (meanwhile.length === 0) meanwhile = await listed(work.marker);
       },
     });
-    expect((await meanwhile)?.map(({ finished }) => finished)).toEqual([false]);
+    expect(meanwhile.map(({ finished }) => finished)).toEqual([false]);
     const found = await listed(work.marker);
     expect(found).toMatchObject([{ ...object, finished: true, power: 'off' }]);
     expect(Number.isNaN(Date.parse(found[0]?.madeAt ?? ''))).toBe(false);
