@@ -16,6 +16,29 @@ function sources(folder: string): string[] {
   });
 }
 
+/** Imports and worker URLs name `.ts` files in the sources; beside the built file lies a `.js`. */
+function besideBuilt(text: string): string {
+  return text.replace(/((?:from|import|import\(|URL\()\s*['"]\.{1,2}\/[^'"]+)\.ts(['"])/g, '$1.js$2');
+}
+
+/** The types of what the package exports, and of what that is made of. */
+function writeTypes(): void {
+  const settings = join(out, 'tsconfig.json');
+  const compilerOptions = {
+    ...{ noEmit: false, declaration: true, emitDeclarationOnly: true, rewriteRelativeImportExtensions: true },
+    ...{ rootDir: '..', outDir: '.' },
+  };
+  writeFileSync(
+    settings,
+    JSON.stringify({ extends: '../tsconfig.json', compilerOptions, include: [], files: ['../src/cli/client.ts'] }),
+  );
+  execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', settings], { stdio: 'inherit' });
+  rmSync(settings);
+  for (const name of readdirSync(out, { recursive: true, encoding: 'utf8' }).filter((path) => path.endsWith('.d.ts'))) {
+    writeFileSync(join(out, name), besideBuilt(readFileSync(join(out, name), 'utf8')));
+  }
+}
+
 rmSync(out, { recursive: true, force: true });
 for (const path of [...sources('src'), ...sources('sims')]) {
   const target = join(out, path);
@@ -25,10 +48,9 @@ for (const path of [...sources('src'), ...sources('sims')]) {
     continue;
   }
   const text = stripTypeScriptTypes(readFileSync(join(root, path), 'utf8'), { mode: 'strip' });
-  // Imports and worker URLs name `.ts` files in the sources; beside the built file lies a `.js`.
-  const code = text.replace(/((?:from|import|import\(|URL\()\s*['"]\.{1,2}\/[^'"]+)\.ts(['"])/g, '$1.js$2');
-  writeFileSync(target.replace(/\.ts$/, '.js'), code);
+  writeFileSync(target.replace(/\.ts$/, '.js'), besideBuilt(text));
 }
+writeTypes();
 // Sources ask for the version two folders up.
 const { name, version, type } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Record<string, string>;
 writeFileSync(join(out, 'package.json'), `${JSON.stringify({ name, version, type })}\n`);

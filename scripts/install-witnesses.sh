@@ -111,7 +111,7 @@ else
   trouble 'go 1.24 or newer: without it there is no govc, no vcsim and no vcd-dance'
 fi
 
-# --- Python: pyvmomi, pyvcloud, vcd-cli ------------------------------------------------------------------------------------
+# --- Python: pyvmomi, pyvcloud, vcd-cli, schemathesis ------------------------------------------------------------------------------------
 if command -v python3 >/dev/null; then
   stamp=$cache/stamps/python
   sum=$(sha256sum <"$sources/python.txt")
@@ -122,8 +122,17 @@ if command -v python3 >/dev/null; then
     "$cache/python/bin/pip" install --quiet --disable-pip-version-check -r "$sources/python.txt"
     printf '%s\n' "$sum" >"$stamp"
   fi
+  stamp=$cache/stamps/schemathesis
+  sum=$(sha256sum <"$sources/schemathesis.txt")
+  if [ ! -x "$cache/schemathesis/bin/schemathesis" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$sum" ]; then
+    say 'schemathesis'
+    rm -rf "$cache/schemathesis"
+    python3 -m venv "$cache/schemathesis"
+    "$cache/schemathesis/bin/pip" install --quiet --disable-pip-version-check -r "$sources/schemathesis.txt"
+    printf '%s\n' "$sum" >"$stamp"
+  fi
 else
-  trouble 'python3: without it there is no pyvmomi and no vcd-cli'
+  trouble 'python3: without it there is no pyvmomi, no vcd-cli and no schemathesis'
 fi
 
 if [ "$problems" -gt 0 ]; then

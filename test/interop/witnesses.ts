@@ -12,6 +12,7 @@ const installed = {
   'vcd-dance': join(cache, 'bin/vcd-dance'),
   python: join(cache, 'python/bin/python'),
   vcd: join(cache, 'python/bin/vcd'),
+  schemathesis: join(cache, 'schemathesis/bin/schemathesis'),
   kernel: join(cache, 'kernel/complete'),
   koffi: join(cache, 'koffi/node_modules/koffi/package.json'),
   tun: '/dev/net/tun',

@@ -37,6 +37,11 @@ export const AlarmRulesSchema = z.object({
 });
 export type AlarmRules = z.infer<typeof AlarmRulesSchema>;
 
+/** No more than what a mail server can be asked for: it decides itself. */
+const address = z
+  .string()
+  .max(254)
+  .regex(/^[^\s@<>",;]+@[^\s@<>",;]+$/);
 const host = z.string().min(1).max(253);
 const port = z.number().int().min(1).max(65_535);
 /** Absent: the certificate authorities of the server's machine. */
@@ -50,8 +55,8 @@ export const EmailSchema = z.object({
   /** `tls` from the first byte on, or `starttls`, which is then demanded. A pinned certificate needs `tls`. */
   security: z.enum(['tls', 'starttls']).default('tls'),
   user: z.string().optional(),
-  from: z.email(),
-  to: z.array(z.email()).min(1).max(50),
+  from: address,
+  to: z.array(address).min(1).max(50),
   trust,
 });
 export const SyslogSchema = z.object({

@@ -138,7 +138,7 @@ export const jobsOperations = {
       user: z.string().optional(),
       /** Part of the title. */
       text: z.string().optional(),
-      limit: z.coerce.number().int().min(1).max(500).default(100),
+      limit: z.coerce.number<number>().int().min(1).max(500).default(100),
       /** `next` of the answer before. */
       cursor: z.string().optional(),
     }),
@@ -158,12 +158,12 @@ export const jobsOperations = {
     summary: 'The log of a job',
     query: z.object({
       after: z.coerce
-        .number()
+        .number<number>()
         .int()
         .min(0)
         .max(2 ** 31 - 1)
         .default(0),
-      limit: z.coerce.number().int().min(1).max(2000).default(2000),
+      limit: z.coerce.number<number>().int().min(1).max(2000).default(2000),
     }),
     answer: JobLogSchema,
     needs: { job: 'see' },

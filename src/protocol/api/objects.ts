@@ -24,7 +24,7 @@ export const objectsOperations = {
       /** Comma separated kinds; with neither parent nor path: all objects of these kinds. */
       kinds: z.string().optional(),
       /** Absent: all of them at once. */
-      limit: z.coerce.number().int().min(1).max(10_000).optional(),
+      limit: z.coerce.number<number>().int().min(1).max(10_000).optional(),
       cursor: z.string().optional(),
     }),
     answer: ObjectListSchema,

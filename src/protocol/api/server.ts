@@ -56,7 +56,7 @@ export const serverOperations = {
     method: 'GET',
     path: '/support-bundle',
     summary: 'Versions, settings, states, and the jobs of the last days with their logs, as tar.gz without secrets',
-    query: z.object({ days: z.coerce.number().int().min(1).max(365).default(7) }),
+    query: z.object({ days: z.coerce.number<number>().int().min(1).max(365).default(7) }),
     download: 'application/gzip',
     answer: z.unknown(),
     needs: 'administrator',

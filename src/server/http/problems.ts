@@ -36,5 +36,9 @@ function faultOf(error: unknown, where: string): Fault {
   if (!(error instanceof Fault) && typeof status === 'number' && status >= 400 && status < 500) {
     return new Fault('input.invalid', `${where}: ${(error as Error).message}`, { cause: error });
   }
+  // PostgreSQL stores every character but NUL, and says so by these.
+  if (['22P05', '22021'].includes(String((error as { code?: unknown } | null)?.code))) {
+    return new Fault('input.invalid', `${where}: a text holds a NUL character`, { cause: error });
+  }
   return Fault.from(error, where);
 }

@@ -1,4 +1,5 @@
 import { getCACertificates } from 'node:tls';
+import { Fault } from '../../../model/fault.ts';
 import type { Trust } from '../../../model/option.ts';
 import type { Way } from '../../../model/proxy.ts';
 import type { ChannelTarget } from '../../../protocol/api/alarms.ts';
@@ -25,9 +26,16 @@ export async function sendMessage(sending: Omit<Sending, 'trust' | 'signal'>, si
   const limited = AbortSignal.any([signal, AbortSignal.timeout(PATIENCE_MILLISECONDS)]);
   const whole = { ...sending, trust: sending.target.trust ?? everybodysTrust(), signal: limited };
   const { target } = sending;
-  if (target.kind === 'webhook') await postWebhook(target, whole);
-  else if (target.kind === 'email') await sendEmail(target, whole);
-  else await sendSyslog(target, whole);
+  try {
+    if (target.kind === 'webhook') await postWebhook(target, whole);
+    else if (target.kind === 'email') await sendEmail(target, whole);
+    else await sendSyslog(target, whole);
+  } catch (error) {
+    signal.throwIfAborted();
+    const fault = Fault.from(error, `channel ${sending.name}`);
+    // The ways are those of clouds, and their remedies speak of nodes.
+    throw fault.code === 'channel.refused' ? fault : new Fault('channel.refused', fault.message, { cause: error });
+  }
 }
 
 function everybodysTrust(): Trust {
