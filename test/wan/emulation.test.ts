@@ -23,13 +23,15 @@ async function say(side: Side, ...words: string[]): Promise<string> {
 async function iperf(line: Line, ...words: string[]) {
   const [command = '', ...rest] = [...line.far.prefix, 'iperf3', '--server', '--one-off', '--forceflush'];
   const server = spawn(command, rest, { stdio: ['ignore', 'pipe', 'inherit'] });
+  // It may end before its client does.
+  const closed = once(server, 'close');
   try {
     await once(server.stdout, 'data');
     const text = await say(line.near, 'iperf3', '--client', line.far.address, '--json', ...words);
     const { end } = JSON.parse(text) as {
       end: { sum_received?: { bits_per_second: number }; sum?: { lost_percent: number; packets: number } };
     };
-    await once(server, 'close');
+    await closed;
     return { megabits: (end.sum_received?.bits_per_second ?? 0) / 1e6, sum: end.sum };
   } finally {
     server.kill();
