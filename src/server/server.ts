@@ -147,7 +147,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...objectRoutes(clouds),
     ...readingRoutes(clouds, owner),
     ...jobRoutes(jobs, database),
-    ...doctorRoutes({ nodes, clouds, objects, jobs, database, owner }),
+    ...doctorRoutes({ nodes, clouds, objects, jobs, hold, database, owner }),
     ...logRoutes(nodes, log),
     ...alarmRoutes(alarms, channels),
     ...retentionRoutes(retention),

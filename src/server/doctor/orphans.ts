@@ -1,4 +1,5 @@
 import { Fault } from '../../model/fault.ts';
+import type { LedgerEntry } from '../../model/ledger.ts';
 import { joinPath } from '../../model/path.ts';
 import type { MarkedObject } from '../../model/seen-object.ts';
 import type { Finding, Orphan } from '../../protocol/api/doctor.ts';
@@ -53,8 +54,10 @@ export async function removeOrphan(context: OrphanContext, cloud: string, object
     });
   }
   if (orphan === undefined || holder !== undefined) {
-    throw new Fault('object.in-use', `${object} in ${name} is no orphan: ${holder ?? ours.get(object)} holds it`, {
-      remedy: 'To remove the result of a job, undo the job: cloudspan jobs undo <job>',
+    const why = holder === undefined ? ours.get(object) : `${holder} needs it`;
+    throw new Fault('object.in-use', `${object} in ${name} is no orphan: ${why}`, {
+      remedy:
+        'The result of a job goes by `cloudspan jobs undo <job>`; what no job here knows is removed in its cloud.',
     });
   }
   await context.clouds.use(id, (node) =>
@@ -64,7 +67,7 @@ export async function removeOrphan(context: OrphanContext, cloud: string, object
   return orphan;
 }
 
-/** `ours`: who holds each object that carries a marker of this installation and is no orphan. */
+/** `ours`: why each object that carries a marker of this installation and is no orphan is none. */
 async function sortOut(
   { database, clouds, owner }: OrphanContext,
   cloud: string,
@@ -82,9 +85,9 @@ async function sortOut(
   for (const object of objects) {
     const job = owners.get(object.marker);
     if (job === undefined && !isOfInstallation(owner, object.marker)) continue;
-    const live = job !== undefined && (job.undoing || !ENDED.includes(job.state));
     const ofJob = kept.filter(({ marker }) => marker === object.marker);
-    if (live || ofJob.some(({ objectId }) => objectId === object.id)) ours.set(object.id, `job ${job?.number ?? ''}`);
+    const held = reasonToKeep(object, job, ofJob);
+    if (held !== undefined) ours.set(object.id, held);
     else {
       const known = await objectById(database, cloud, object.id);
       orphans.push({
@@ -92,17 +95,29 @@ async function sortOut(
         cloud: name,
         path: joinPath(known?.names ?? [object.name]),
         ...(job === undefined ? {} : { job: job.number }),
-        why: whyOf(object, job, ofJob.length > 0),
+        why:
+          job === undefined
+            ? 'the job that began it is not known here any more'
+            : `job ${job.number} is over (${job.state}) and did not keep it`,
       });
     }
   }
   return { orphans, ours };
 }
 
-function whyOf({ finished }: MarkedObject, job: MarkerOwner | undefined, keptAnother: boolean): string {
-  if (job === undefined) return 'the job that made it is not known here any more';
-  if (keptAnother && finished) {
-    return `job ${job.number} kept another object: this may be a clone that somebody made of it in the cloud`;
-  }
-  return `job ${job.number} is over (${job.state}) and did not keep it`;
+/**
+ * Why a marked object is no orphan; undefined where it is one. What is finished is only one when its job is known here and
+ * kept nothing: a restored backup does not know the results of later jobs, jobs that were kept long enough are forgotten,
+ * and clones that people make in the cloud inherit the marker.
+ */
+export function reasonToKeep(
+  { id, finished }: Pick<MarkedObject, 'id' | 'finished'>,
+  job: MarkerOwner | undefined,
+  kept: readonly Pick<LedgerEntry, 'objectId'>[],
+): string | undefined {
+  if (job === undefined)
+    return finished ? 'it is finished, and may be the result of a job that is not known here' : undefined;
+  if (job.undoing || !ENDED.includes(job.state)) return `job ${job.number} works on it`;
+  if (kept.some(({ objectId }) => objectId === id)) return `job ${job.number} kept it`;
+  return finished && kept.length > 0 ? `it may be a clone of what job ${job.number} kept` : undefined;
 }

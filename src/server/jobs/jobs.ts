@@ -33,7 +33,7 @@ import { viewOfJob } from './record.ts';
 import { seedWork } from './seed.ts';
 import { exportWork, importWork } from './transfer.ts';
 import { cancelEnd, leftoversByLedger } from './undo.ts';
-import { openUndoing, type Undoing, undoWorkflow } from './undoing.ts';
+import { openUndoing, type Undoing, undoRunOf, undoWorkflow } from './undoing.ts';
 
 export interface Jobs {
   /** @param objects As whoever asks sees them. */
@@ -66,7 +66,7 @@ export interface Jobs {
   /** Fault: `job.state` unless it has ended. */
   undo(job: string, user: string): Promise<JobView>;
   /** Forgets the runs of an ended job that is being removed. */
-  forget(job: string, attempts: number): Promise<void>;
+  forget(job: string, attempts: number, undos: number): Promise<void>;
   /** Resolves when the executor can work. */
   answers(): Promise<void>;
   close(): Promise<void>;
@@ -265,10 +265,11 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       return { job: row.number, rows: await undoingFor('nothing is undone').preview(row, signal) };
     },
     undo: async (job, user) => undoingFor('nothing is undone').start(await find(job), user),
-    forget: (id, attempts) =>
-      engineFor('no job is removed').forget(
-        Array.from({ length: attempts }, (_, index) => runOf({ id, attempt: index + 1 })),
-      ),
+    forget: (id, attempts, undos) =>
+      engineFor('no job is removed').forget([
+        ...Array.from({ length: attempts }, (_, index) => runOf({ id, attempt: index + 1 })),
+        ...Array.from({ length: undos }, (_, index) => undoRunOf(id, index + 1)),
+      ]),
     answers: async () => void (hold.note === null && (await engineFor('jobs').answers())),
     async close() {
       await begun?.catch(() => {});

@@ -16,7 +16,7 @@ import { cancelEnd } from './undo.ts';
 /** How long a node that is away is waited for before its rows are named instead. */
 const PATIENCE_MILLISECONDS = 10 * 60_000;
 
-const runOf = (job: string, run: number) => `${job}.undo-${run}`;
+export const undoRunOf = (job: string, run: number) => `${job}.undo-${run}`;
 
 /** Undoing ended jobs on request; what was begun goes on after a restart. */
 export interface Undoing {
@@ -30,8 +30,8 @@ export async function openUndoing(context: JobContext, engine: Pick<Engine, 'sta
   const { database, records } = context;
   for (const job of await readUndoing(database)) {
     const run = (await readJob(database, job))?.undo?.run ?? 0;
-    const status = await engine.status(runOf(job, run));
-    if (status === null) await engine.start(runOf(job, run), job, 'undo');
+    const status = await engine.status(undoRunOf(job, run));
+    if (status === null) await engine.start(undoRunOf(job, run), job, 'undo');
     else if (status === 'ended') await endUndo(context, job, [], new Fault('internal', 'the undo was lost').report());
   }
   const refuseUnended = ({ number, state }: JobRow) => {
@@ -53,7 +53,7 @@ export async function openUndoing(context: JobContext, engine: Pick<Engine, 'sta
         // A record of the last run may still have the row as it was.
         const old = records.running(row.id);
         if (old !== null) records.close(old);
-        await engine.start(runOf(row.id, run), row.id, 'undo');
+        await engine.start(undoRunOf(row.id, run), row.id, 'undo');
       }
       const record = await records.open(row.id);
       return record.view();
@@ -87,7 +87,7 @@ async function removeIn(context: JobContext, job: string, removal: CloudRemoval)
   const { row } = await context.records.open(job);
   const patience = AbortSignal.timeout(PATIENCE_MILLISECONDS);
   const signal = AbortSignal.any([patience, context.closing]);
-  const work = `${runOf(job, row.undo?.run ?? 0)}.${removal.cloud}`;
+  const work = `${undoRunOf(job, row.undo?.run ?? 0)}.${removal.cloud}`;
   try {
     const { owner } = context;
     const { node } = context.clouds.get(removal.cloud);

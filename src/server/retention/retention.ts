@@ -70,7 +70,7 @@ export function keepRetention(options: RetentionOptions): Retention {
       if (why !== null) answer.kept.push({ job: job.number, why });
       else if (dryRun || (await deleteJob(database, job.id, job.attempt))) answer.jobs.push(job.number);
       if (why !== null || dryRun) continue;
-      await jobs.forget(job.id, job.attempt);
+      await jobs.forget(job.id, job.attempt, job.undos);
       inJob(job.id, () => log.info({ number: job.number }, 'a job was removed: it was kept long enough'));
     }
     return answer;

@@ -5,8 +5,10 @@ export interface OldJob {
   id: string;
   number: number;
   attempt: number;
+  /** How often it was undone. */
+  undos: number;
   clouds: string[];
-  /** Something that it made or changed may still be in a cloud. */
+  /** Something that it made or changed may still be in a cloud, or it is being undone. */
   unsettled: boolean;
   /** It has a receipt, or something that it made was kept. */
   proof: boolean;
@@ -34,7 +36,9 @@ export async function deleteLog({ query }: Database, job: string): Promise<void>
 export async function readOldJobs({ query }: Database, days: number): Promise<OldJob[]> {
   return query<OldJob>(
     `SELECT j.id, j.number::integer AS number, j.attempt, j.clouds, j.ended_at,
-       EXISTS (SELECT FROM ledger l WHERE l.job = j.id AND l.data->>'state' IN ('intent', 'made')) AS unsettled,
+       coalesce((j.undo->>'run')::integer, 0) AS undos,
+       coalesce(j.undo->>'state' = 'running', false)
+         OR EXISTS (SELECT FROM ledger l WHERE l.job = j.id AND l.data->>'state' IN ('intent', 'made')) AS unsettled,
        EXISTS (SELECT FROM receipts r WHERE r.job = j.id)
          OR EXISTS (SELECT FROM ledger l WHERE l.job = j.id AND l.data->>'state' = 'kept') AS proof
      FROM jobs j WHERE ${before('$2')} ORDER BY j.number`,
@@ -42,12 +46,12 @@ export async function readOldJobs({ query }: Database, days: number): Promise<Ol
   );
 }
 
-/** With its log, ledger and receipt. False where it runs again, or is not there any more. */
+/** With its log, ledger and receipt. False where it runs again or is being undone, or is not there any more. */
 export async function deleteJob({ query }: Database, job: string, attempt: number): Promise<boolean> {
-  const rows = await query('DELETE FROM jobs WHERE id = $2 AND attempt = $3 AND state = ANY($1) RETURNING id', [
-    ENDED,
-    job,
-    attempt,
-  ]);
+  const rows = await query(
+    `DELETE FROM jobs WHERE id = $2 AND attempt = $3 AND state = ANY($1)
+       AND undo->>'state' IS DISTINCT FROM 'running' RETURNING id`,
+    [ENDED, job, attempt],
+  );
   return rows.length > 0;
 }
