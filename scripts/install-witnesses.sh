@@ -112,25 +112,20 @@ else
 fi
 
 # --- Python: pyvmomi, pyvcloud, vcd-cli, schemathesis ------------------------------------------------------------------------------------
+# venv FOLDER COMMAND LIST WHAT: the packages of a list in a folder of their own, which then holds the command.
+venv() {
+  local stamp=$cache/stamps/$1 sum
+  sum=$(sha256sum <"$sources/$3")
+  [ -x "$cache/$1/bin/$2" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$sum" ] && return
+  say "$4"
+  rm -rf "${cache:?}/$1"
+  python3 -m venv "$cache/$1"
+  "$cache/$1/bin/pip" install --quiet --disable-pip-version-check -r "$sources/$3"
+  printf '%s\n' "$sum" >"$stamp"
+}
 if command -v python3 >/dev/null; then
-  stamp=$cache/stamps/python
-  sum=$(sha256sum <"$sources/python.txt")
-  if [ ! -x "$cache/python/bin/vcd" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$sum" ]; then
-    say 'pyvmomi, pyvcloud and vcd-cli'
-    rm -rf "$cache/python"
-    python3 -m venv "$cache/python"
-    "$cache/python/bin/pip" install --quiet --disable-pip-version-check -r "$sources/python.txt"
-    printf '%s\n' "$sum" >"$stamp"
-  fi
-  stamp=$cache/stamps/schemathesis
-  sum=$(sha256sum <"$sources/schemathesis.txt")
-  if [ ! -x "$cache/schemathesis/bin/schemathesis" ] || [ "$(cat "$stamp" 2>/dev/null)" != "$sum" ]; then
-    say 'schemathesis'
-    rm -rf "$cache/schemathesis"
-    python3 -m venv "$cache/schemathesis"
-    "$cache/schemathesis/bin/pip" install --quiet --disable-pip-version-check -r "$sources/schemathesis.txt"
-    printf '%s\n' "$sum" >"$stamp"
-  fi
+  venv python vcd python.txt 'pyvmomi, pyvcloud and vcd-cli'
+  venv schemathesis schemathesis schemathesis.txt schemathesis
 else
   trouble 'python3: without it there is no pyvmomi, no vcd-cli and no schemathesis'
 fi

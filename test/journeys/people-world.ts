@@ -3,12 +3,10 @@ import { request } from 'node:https';
 import type { Role } from '../../src/model/rights.ts';
 import type { ServerEvent } from '../../src/protocol/api.ts';
 import { type Client, createClient } from '../../src/protocol/client.ts';
-import { type FakeNode, startFakeNode } from './server-fake-node.ts';
-import { type ServerInstallation, send, startServerProcess, until } from './server-installation.ts';
+import type { FakeNode } from './server-fake-node.ts';
+import { type ServerInstallation, send } from './server-installation.ts';
 import { machine } from './server-toy-cloud.ts';
-
-export const trust = { kind: 'pin', sha256: '0'.repeat(64) } as const;
-export const options = { url: 'https://toy.invalid', password: 'right' };
+import { startToyPair } from './server-toy-pair.ts';
 
 /** A server with two clouds, `a` and `b`, each next to a node of its own and with a folder `secret` of one machine. */
 export interface PeopleWorld extends AsyncDisposable {
@@ -24,30 +22,19 @@ export interface PeopleWorld extends AsyncDisposable {
 }
 
 export async function startPeopleWorld(): Promise<PeopleWorld> {
-  const server = await startServerProcess();
+  const pair = await startToyPair((nodes) => {
+    for (const node of nodes) {
+      const folder = { id: 'folder-secret', kind: 'folder' as const, name: 'secret', parent: 'folder-vm' };
+      node.objects.push(
+        { ...folder, abilities: ['hold-machines'] },
+        { ...machine('vm-secret', 'payroll'), parent: 'folder-secret' },
+        { ...machine('vapp-shop', 'shop'), kind: 'vapp' },
+        { ...machine('vm-shop', 'shop-db'), parent: 'vapp-shop' },
+      );
+    }
+  });
+  const { server, left, right } = pair;
   const { client } = server;
-  const token = async () => (await client.createJoinToken({ body: {} })).token;
-  const left = await startFakeNode('left', await token());
-  const right = await startFakeNode('right', await token(), { public: true });
-  for (const node of [left, right]) {
-    const folder = { id: 'folder-secret', kind: 'folder' as const, name: 'secret', parent: 'folder-vm' };
-    node.objects.push(
-      { ...folder, abilities: ['hold-machines'] },
-      { ...machine('vm-secret', 'payroll'), parent: 'folder-secret' },
-      { ...machine('vapp-shop', 'shop'), kind: 'vapp' },
-      { ...machine('vm-shop', 'shop-db'), parent: 'vapp-shop' },
-    );
-  }
-  await until(
-    () => client.listNodes({}),
-    ({ nodes }) => nodes.every(({ connected, drivers }) => connected && drivers.length > 0),
-  );
-  await client.addCloud({ body: { name: 'a', node: 'left', driver: 'toy', options, trust } });
-  await client.addCloud({ body: { name: 'b', node: 'right', driver: 'toy', options, trust } });
-  await until(
-    () => client.listClouds({}),
-    ({ clouds }) => clouds.every(({ objects }) => objects > 0),
-  );
   const as = (bearer: string) => createClient((question) => send(server.ready.url, question, bearer));
   return {
     server,
@@ -76,10 +63,6 @@ export async function startPeopleWorld(): Promise<PeopleWorld> {
       await once(stream, 'response');
       return { seen, stop: () => void stream.destroy() };
     },
-    async [Symbol.asyncDispose]() {
-      await left.close();
-      await right.close();
-      await server.close();
-    },
+    [Symbol.asyncDispose]: () => pair[Symbol.asyncDispose](),
   };
 }

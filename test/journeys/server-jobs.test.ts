@@ -2,39 +2,21 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { verifyWith } from '../../src/base/identity.ts';
 import { faultsOfReceipt, signedText } from '../../src/base/receipts.ts';
 import type { CopyRequest, JobView } from '../../src/protocol/api/jobs.ts';
-import { type FakeNode, startFakeNode } from './server-fake-node.ts';
-import { type ServerInstallation, startServerProcess, until } from './server-installation.ts';
+import type { FakeNode } from './server-fake-node.ts';
+import { type ServerInstallation, until } from './server-installation.ts';
 import { inventory } from './server-toy-cloud.ts';
+import { startToyPair, type ToyPair } from './server-toy-pair.ts';
 
+let pair: ToyPair;
 let server: ServerInstallation;
 let left: FakeNode;
 let right: FakeNode;
 
-const trust = { kind: 'pin', sha256: '0'.repeat(64) } as const;
-const options = { url: 'https://toy.invalid', password: 'right' };
-
 beforeAll(async () => {
-  server = await startServerProcess();
-  const { client } = server;
-  left = await startFakeNode('left', (await client.createJoinToken({ body: {} })).token);
-  right = await startFakeNode('right', (await client.createJoinToken({ body: {} })).token, { public: true });
-  await until(
-    () => client.listNodes({}),
-    ({ nodes }) => nodes.every(({ connected, drivers }) => connected && drivers.length > 0),
-  );
-  await client.addCloud({ body: { name: 'a', node: 'left', driver: 'toy', options, trust } });
-  await client.addCloud({ body: { name: 'b', node: 'right', driver: 'toy', options, trust } });
-  await until(
-    () => client.listClouds({}),
-    ({ clouds }) => clouds.every(({ objects }) => objects > 0),
-  );
+  pair = await startToyPair();
+  ({ server, left, right } = pair);
 });
-
-afterAll(async () => {
-  await left?.close();
-  await right?.close();
-  await server?.close();
-});
+afterAll(() => pair?.[Symbol.asyncDispose]());
 
 beforeEach(() => {
   for (const node of [left, right]) {

@@ -1,4 +1,5 @@
 import { statfs } from 'node:fs/promises';
+import { checkSteps } from '../../base/check-steps.ts';
 import type { Check } from '../../model/check.ts';
 import { Fault } from '../../model/fault.ts';
 import { partsOf } from '../../model/machine.ts';
@@ -11,19 +12,7 @@ import type { Session } from './session.ts';
 
 /** Steps of an import that touch nothing, and what each found. */
 export async function importChecks(session: Session, request: ImportRequest, signal: AbortSignal): Promise<Check[]> {
-  const checks: Check[] = [];
-  const attempt = async <T>(name: string, work: () => Promise<T> | T, found: (value: T) => string) => {
-    try {
-      const value = await work();
-      checks.push({ name, outcome: 'pass', found: found(value) });
-      return value;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!(error instanceof Fault)) throw error;
-      checks.push({ name, outcome: 'fail', found: `${error.message}.`, remedy: error.remedy });
-      return undefined;
-    }
-  };
+  const { checks, attempt } = checkSteps(signal);
   const folder = await attempt(
     'destination',
     () => folderAt(session, request.destination),

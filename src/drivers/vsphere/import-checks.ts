@@ -1,5 +1,5 @@
+import { checkSteps, isOfSession } from '../../base/check-steps.ts';
 import type { Check } from '../../model/check.ts';
-import { Fault } from '../../model/fault.ts';
 import { disksOf } from '../../model/machine.ts';
 import type { ImportRequest } from '../driver.ts';
 import { isMapped } from './import-spec.ts';
@@ -9,19 +9,7 @@ import type { Session } from './session.ts';
 
 /** Runs the steps of an import that touch nothing, and tells what each found. */
 export async function importChecks(session: Session, request: ImportRequest, signal: AbortSignal): Promise<Check[]> {
-  const checks: Check[] = [];
-  const attempt = async <T>(name: string, work: () => Promise<T> | T, found: (value: T) => string) => {
-    try {
-      const value = await work();
-      checks.push({ name, outcome: 'pass', found: found(value) });
-      return value;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!(error instanceof Fault) || error.code.startsWith('auth.') || error.code.startsWith('cloud.un')) throw error;
-      checks.push({ name, outcome: 'fail', found: `${error.message}.`, remedy: error.remedy });
-      return undefined;
-    }
-  };
+  const { checks, attempt } = checkSteps(signal, isOfSession);
   const plan = await attempt(
     'placement',
     () => planImport(session, request, signal),

@@ -1,3 +1,4 @@
+import { checkSteps, isOfSession } from '../../base/check-steps.ts';
 import type { Check } from '../../model/check.ts';
 import { Fault } from '../../model/fault.ts';
 import { freeMediaName, isoName, mediaFileOf } from '../../model/media.ts';
@@ -67,19 +68,7 @@ export function placeText({ store, folder }: MediaDestination): string {
 
 /** What stands against the import of an image; touches nothing. */
 export async function mediaChecks(session: Session, request: ImportRequest, signal: AbortSignal): Promise<Check[]> {
-  const checks: Check[] = [];
-  const attempt = async <T>(name: string, work: () => Promise<T> | T, found: (value: T) => string) => {
-    try {
-      const value = await work();
-      checks.push({ name, outcome: 'pass', found: found(value) });
-      return value;
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!(error instanceof Fault) || error.code.startsWith('auth.') || error.code.startsWith('cloud.un')) throw error;
-      checks.push({ name, outcome: 'fail', found: `${error.message}.`, remedy: error.remedy });
-      return undefined;
-    }
-  };
+  const { checks, attempt } = checkSteps(signal, isOfSession);
   const destination = await attempt(
     'placement',
     () => readMediaDestination(session, request, signal),
