@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Fault } from '../model/fault.ts';
 import type { Database } from './store/database.ts';
+import type { Vault } from './vault.ts';
 
 /** A request that a dead server began is begun again after so long. */
 const GIVEN_UP_SECONDS = 60;
@@ -8,16 +9,16 @@ const GIVEN_UP_SECONDS = 60;
 export interface Idempotency {
   /**
    * Runs `work` once for each key of an account: a repetition gets the answer of the first. What failed is not remembered.
-   * @param request Everything that has to be the same in a repetition.
+   * @param request Everything that has to be the same in a repetition; it may hold secrets, and only its fingerprint is kept.
    * Faults: `idempotency.conflict` (the key came with another request), `idempotency.busy` (the first still runs).
    */
   once<T>(account: string, key: string, request: unknown, work: () => Promise<T>): Promise<T>;
 }
 
-export function createIdempotency({ query }: Database): Idempotency {
+export function createIdempotency({ query }: Database, vault: Pick<Vault, 'fingerprint'>): Idempotency {
   return {
     async once<T>(account: string, key: string, request: unknown, work: () => Promise<T>): Promise<T> {
-      const asked = createHash('sha256').update(JSON.stringify(request)).digest('hex');
+      const asked = vault.fingerprint(JSON.stringify(request));
       await query("DELETE FROM idempotency WHERE at < now() - interval '1 day'");
       const mine = await query(
         `INSERT INTO idempotency (account, key, request) VALUES ($1, $2, $3)

@@ -158,7 +158,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     door: people.door,
     stream: { events, auth, sights: people.sights, database },
     signIn: { provider: people.provider, auth, database, vault, log },
-    idempotency: createIdempotency(database),
+    idempotency: createIdempotency(database, vault),
     ...{ joining, handlers, uiFolder, watched, log, apiRate: options.apiRate },
   });
   stack.defer(async () => {

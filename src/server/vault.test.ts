@@ -24,6 +24,14 @@ test('the same secret never looks the same, and its text is not in the sealed by
   expect(first.includes('tell-nobody')).toBe(false);
 });
 
+test('fingerprints are the same after a restart, and others under another key', async () => {
+  const [one, again] = [await openVault(folder), await openVault(folder)];
+  expect(one.fingerprint('text')).toBe(again.fingerprint('text'));
+  expect(one.fingerprint('text')).not.toBe(one.fingerprint('texts'));
+  await rm(join(folder, 'vault.key'));
+  expect((await openVault(folder)).fingerprint('text')).not.toBe(one.fingerprint('text'));
+});
+
 test('a secret that was moved to another row does not open', async () => {
   const vault = await openVault(folder);
   const sealed = vault.seal('row-1', 'mine');

@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeDurably } from '../base/files.ts';
@@ -14,6 +14,8 @@ export interface Vault {
   seal(id: string, secret: string): Buffer;
   /** Fault `vault.locked`: another key, another row, or changed bytes. */
   open(id: string, sealed: Buffer): string;
+  /** Equal for equal texts, and tells nobody without the key what they were, not even by guessing. Hex. */
+  fingerprint(text: string): string;
 }
 
 /**
@@ -32,6 +34,7 @@ export async function openVault(folder: string): Promise<Vault> {
         encrypt(key, `secret:${id}`, Buffer.from(secret)),
       ]);
     },
+    fingerprint: (text) => createHmac('sha256', master).update(`fingerprint:${text}`).digest('hex'),
     open(id, sealed) {
       try {
         if (sealed[0] !== FORMAT) throw new Error(`format ${sealed[0]}`);

@@ -65,7 +65,7 @@ export function keepChannels(options: {
     return row;
   };
   const send = ({ id, name, target, sealed }: ChannelRow, message: Message, signal: AbortSignal) => {
-    const secret = sealed === null ? undefined : vault.open(secretOf(id), sealed);
+    const secret = channelSecret({ id, sealed }, vault);
     return sendMessage({ name, target, secret, message, way }, signal);
   };
 
@@ -161,6 +161,11 @@ export function keepChannels(options: {
 }
 
 const secretOf = (channel: string) => `channel:${channel}`;
+
+/** What signs its messages, or lets it in. */
+export function channelSecret({ id, sealed }: Pick<ChannelRow, 'id' | 'sealed'>, vault: Pick<Vault, 'open'>) {
+  return sealed === null ? undefined : vault.open(secretOf(id), sealed);
+}
 
 function viewOf({
   id,

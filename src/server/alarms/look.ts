@@ -138,12 +138,22 @@ async function lookAtJobs(database: Database, { jobWaitingSeconds }: AlarmRules)
 }
 
 function expiring(where: string, whose: string, key: string, pem: string, days: number): Seen[] {
-  const { validTo } = new X509Certificate(pem);
+  const validTo = endOf(pem);
+  if (validTo === null) return [];
   const left = Math.floor((Date.parse(validTo) - Date.now()) / DAY_MILLISECONDS);
   if (left > days) return [];
   const what = left < 0 ? `${whose} expired on ${validTo}.` : `${whose} expires on ${validTo}.`;
   const remedy = 'Replace it before that day.';
   return [{ key, kind: 'certificate-expiry', severity: 'warning', what, where, remedy, afterSeconds: 0 }];
+}
+
+/** Null for what is no certificate: whoever dials with it says so, and it is no trouble of the clock. */
+function endOf(pem: string): string | null {
+  try {
+    return new X509Certificate(pem).validTo;
+  } catch {
+    return null;
+  }
 }
 
 function pemsOf(pem: string): string[] {

@@ -41,8 +41,8 @@ export function createProvider(database: Database, vault: Vault): SignInProvider
   const discover = async (provider: StoredProvider): Promise<openid.Configuration> => {
     const text = JSON.stringify(provider);
     if (known?.text === text) return known.config;
-    const { issuer, clientId, sealed, ca } = provider;
-    const secret = sealed === undefined ? undefined : vault.open(SECRET, Buffer.from(sealed, 'base64'));
+    const { issuer, clientId, ca } = provider;
+    const secret = secretOf(provider, vault);
     const agent = new Agent({ connect: { minVersion: 'TLSv1.2', ...(ca === undefined ? {} : { ca }) } });
     const ask = ((url: string, options: object) => fetch(url, { ...options, dispatcher: agent })) as never;
     try {
@@ -140,6 +140,11 @@ export function createProvider(database: Database, vault: Vault): SignInProvider
       }
     },
   };
+}
+
+/** The client's secret, where it has one. */
+export function secretOf({ sealed }: StoredProvider, vault: Pick<Vault, 'open'>): string | undefined {
+  return sealed === undefined ? undefined : vault.open(SECRET, Buffer.from(sealed, 'base64'));
 }
 
 function shown({ sealed: _, ...provider }: StoredProvider): Provider {

@@ -1,6 +1,9 @@
+import { channelSecret } from '../alarms/channels.ts';
+import { secretOf } from '../people/provider.ts';
 import { readChannels } from '../store/channels.ts';
 import { readClouds, readSecrets } from '../store/clouds.ts';
 import type { Database } from '../store/database.ts';
+import { readProvider } from '../store/provider.ts';
 import type { Vault } from '../vault.ts';
 
 /** Shorter ones would strike out words of every day. */
@@ -12,9 +15,9 @@ export async function knownSecrets(database: Database, vault: Vault): Promise<st
   for (const { id } of await readClouds(database)) {
     for (const secret of await readSecrets(database, id)) secrets.push(vault.open(secret.id, secret.sealed));
   }
-  for (const { id, sealed } of await readChannels(database)) {
-    if (sealed !== null) secrets.push(vault.open(`channel:${id}`, sealed));
-  }
+  for (const channel of await readChannels(database)) secrets.push(channelSecret(channel, vault) ?? '');
+  const provider = await readProvider(database);
+  if (provider !== null) secrets.push(secretOf(provider, vault) ?? '');
   return secrets;
 }
 
