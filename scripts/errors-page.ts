@@ -1,7 +1,7 @@
-/** Writes docs/errors.md from the catalogue in src/model/fault.ts; a test holds the two together. */
+/** Writes docs/errors.md from the catalogue in src/model/fault-kinds.ts; a test holds the two together. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { faultKinds } from '../src/model/fault.ts';
+import { faultKinds } from '../src/model/fault-kinds.ts';
 
 export function errorsPage(): string {
   const rows = Object.entries(faultKinds).map(

@@ -21,7 +21,8 @@ const mayImport: Record<string, string[]> = {
   'src/server': ['src/protocol', 'src/model', 'src/base'],
   'src/cli': ['src/protocol', 'src/model', 'src/base'],
   'src/ui': ['src/protocol', 'src/model'],
-  'src/main.ts': ['src/server', 'src/node', 'src/cli', 'src/model', 'src/base'],
+  'src/main.ts': ['src/main', 'src/cli', 'src/node', 'src/model', 'src/base'],
+  'src/main': ['src/server', 'src/node', 'src/cli', 'src/model', 'src/base'],
   'sims/vcenter': [],
   'sims/cloud-director': [],
 };

@@ -2,7 +2,8 @@
 import { plainHex } from '../base/tls.ts';
 import { type Connection, connectTo } from './session.ts';
 
-export { Fault, type FaultCode } from '../model/fault.ts';
+export { Fault } from '../model/fault.ts';
+export type { FaultCode } from '../model/fault-kinds.ts';
 export type { CloudView } from '../protocol/api/clouds.ts';
 export type { CopyRequest, JobView } from '../protocol/api/jobs.ts';
 export type { NodeView } from '../protocol/api/nodes.ts';

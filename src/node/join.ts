@@ -11,7 +11,7 @@ import {
   JoinRequestSchema,
   type JoinToken,
   JoinTokenSchema,
-} from '../protocol/link.ts';
+} from '../protocol/join.ts';
 import { PROTOCOL_HEADER, protocolRange } from '../protocol/version.ts';
 import { addMembership, type JoinedServer } from './membership.ts';
 import { askOnce } from './upgrade.ts';

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { WorkOrder } from '../protocol/link.ts';
+import type { WorkOrder } from '../protocol/work.ts';
 import { WorkJournal, type WorkRow } from './journal.ts';
 import { jointLedger, unsettled, workLedger } from './work/ledger-book.ts';
 

@@ -1,7 +1,7 @@
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite';
 import { Fault, type FaultReport } from '../model/fault.ts';
 import type { LedgerEntry } from '../model/ledger.ts';
-import type { WorkOrder, WorkResult, WorkState } from '../protocol/link.ts';
+import type { WorkOrder, WorkResult, WorkState } from '../protocol/work.ts';
 
 /** A work as it lies in the journal. The order holds no cloud credentials: they live in sessions only. */
 export interface WorkRow {

@@ -1,7 +1,7 @@
 import type { Identity } from '../base/identity.ts';
 import { Fault } from '../model/fault.ts';
-import type { Ticket } from '../protocol/link.ts';
 import { readTicket } from '../protocol/peer.ts';
+import type { Ticket } from '../protocol/work.ts';
 import type { JoinedServer, Membership } from './membership.ts';
 
 export type TransferSide = 'source' | 'destination';

@@ -1,7 +1,8 @@
 import { type IncomingMessage, request, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { Fault, type FaultCode, type FaultReport } from '../model/fault.ts';
+import { Fault, type FaultReport } from '../model/fault.ts';
+import type { FaultCode } from '../model/fault-kinds.ts';
 import { FaultReportSchema } from '../protocol/nouns.ts';
 import { chooseProtocol, PROTOCOL_HEADER, protocolRange } from '../protocol/version.ts';
 

@@ -2,7 +2,8 @@
 import { z } from 'zod';
 import type { Check } from '../model/check.ts';
 import type { Difference } from '../model/comparison.ts';
-import { type FaultCode, type FaultReport, faultKinds } from '../model/fault.ts';
+import type { FaultReport } from '../model/fault.ts';
+import { type FaultCode, faultKinds } from '../model/fault-kinds.ts';
 import type { InventoryEvent, InventoryObject } from '../model/inventory.ts';
 import type { TransferProgress } from '../model/job.ts';
 import type { LedgerEntry } from '../model/ledger.ts';

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import type { Ticket } from './link.ts';
 import { readTicket, writeTicket } from './peer.ts';
+import type { Ticket } from './work.ts';
 
 const ticket: Ticket = {
   transfer: 't-1',

@@ -6,7 +6,7 @@
  * nodes, `transfer.unknown` where the work that the ticket is for has not been started here (yet): dial again soon.
  */
 import { Fault } from '../model/fault.ts';
-import { type Ticket, TicketSchema } from './link.ts';
+import { type Ticket, TicketSchema } from './work.ts';
 
 export const PEER_PATH = '/peer/v1';
 export const PEER_UPGRADE = 'cloudspan-peer';

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { Fault } from '../model/fault.ts';
-import type { Ticket } from './link.ts';
 import { writeTicket } from './peer.ts';
 import { RELAY_AUTHORITY, readRelayAnswer, readVisit, relayAnswer } from './relay.ts';
+import type { Ticket } from './work.ts';
 
 const ticket: Ticket = {
   transfer: 't',

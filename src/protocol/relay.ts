@@ -7,9 +7,9 @@
  * `transfer.lost` means that the other node has not come yet: ask again.
  */
 import { Fault, type FaultReport } from '../model/fault.ts';
-import type { Ticket } from './link.ts';
 import { FaultReportSchema } from './nouns.ts';
 import { readTicket } from './peer.ts';
+import type { Ticket } from './work.ts';
 
 /** The only thing that a relay leads to. */
 export const RELAY_AUTHORITY = 'peer.cloudspan.internal:443';

@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto';
 import { parseAddress } from '../base/address.ts';
 import type { Identity } from '../base/identity.ts';
 import { Fault } from '../model/fault.ts';
-import type { JoinAnswer, JoinRequest, JoinToken } from '../protocol/link.ts';
+import type { JoinAnswer, JoinRequest, JoinToken } from '../protocol/join.ts';
 import type { Nodes } from './nodes.ts';
 import type { Database } from './store/database.ts';
 import { admitNode, insertToken } from './store/nodes.ts';

@@ -13,7 +13,8 @@ import {
 } from '@mantine/core';
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query';
 import { type FormEvent, useEffect, useRef, useState } from 'react';
-import { Fault, type FaultCode, faultKinds } from '../model/fault.ts';
+import { Fault } from '../model/fault.ts';
+import { type FaultCode, faultKinds } from '../model/fault-kinds.ts';
 import { PROVIDER_REFUSED, PROVIDER_START } from '../protocol/api/provider.ts';
 import { FaultNote } from './fault.tsx';
 import icon from './icon.svg';

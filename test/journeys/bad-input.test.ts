@@ -1,7 +1,7 @@
 import { rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { faultKinds } from '../../src/model/fault.ts';
+import { faultKinds } from '../../src/model/fault-kinds.ts';
 import { type HostileProxy, openHostileProxy, type Tamper } from './hostile-proxy.ts';
 import { Installation } from './installation.ts';
 import { faultCode, type Said, Terminal } from './terminal.ts';

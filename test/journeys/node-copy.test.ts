@@ -7,7 +7,8 @@ import { type RunningCloudDirector, startCloudDirector } from '../../sims/cloud-
 import { startVcenter, type Vcenter } from '../../sims/vcenter/index.ts';
 import { BLOCK_BYTES } from '../../src/model/block-map.ts';
 import type { InventoryObject } from '../../src/model/inventory.ts';
-import type { SessionRequest, WorkOrder, WorkState } from '../../src/protocol/link.ts';
+import type { SessionRequest } from '../../src/protocol/link.ts';
+import type { WorkOrder, WorkState } from '../../src/protocol/work.ts';
 import { DiskContent } from '../drivers/conformance/disk-content.ts';
 import { ChildNode } from '../node/child-node.ts';
 import { FakeServer, follow, until } from '../node/fake-server.ts';

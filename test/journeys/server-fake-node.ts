@@ -17,7 +17,8 @@ import { keepLink } from '../../src/node/link/dial-home.ts';
 import type { JoinedServer } from '../../src/node/membership.ts';
 import { STRAIGHT } from '../../src/node/outward.ts';
 import { acceptUpgrade } from '../../src/node/upgrade.ts';
-import { INVENTORY_PATH, type WorkOrder, type WorkState } from '../../src/protocol/link.ts';
+import { INVENTORY_PATH } from '../../src/protocol/link.ts';
+import type { WorkOrder, WorkState } from '../../src/protocol/work.ts';
 import { description, inventory, MIB, machine } from './server-toy-cloud.ts';
 
 const ROOT = 'a'.repeat(64);

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BLOCK_BYTES, BlockMap, hashBlock } from '../../src/model/block-map.ts';
 import { Fault } from '../../src/model/fault.ts';
 import { disksOf } from '../../src/model/machine.ts';
-import type { WorkState } from '../../src/protocol/link.ts';
+import type { WorkState } from '../../src/protocol/work.ts';
 import { exportOrder, FakeServer, follow, importOrder, until } from './fake-server.ts';
 import { Fleet, type Member } from './fleet.ts';
 import { type MemoryMachine, putMachine } from './memory-cloud.ts';

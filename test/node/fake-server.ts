@@ -11,16 +11,11 @@ import type { Relay } from '../../src/base/relay.ts';
 import { dialIdentity, identityServerOptions, pinOfPeer } from '../../src/base/tls.ts';
 import { Fault, type FaultReport } from '../../src/model/fault.ts';
 import { askUpgrade } from '../../src/node/upgrade.ts';
-import {
-  JOIN_PATH,
-  LINK_PATH,
-  LINK_UPGRADE,
-  type Ticket,
-  type WorkOrder,
-  type WorkState,
-} from '../../src/protocol/link.ts';
+import { JOIN_PATH } from '../../src/protocol/join.ts';
+import { LINK_PATH, LINK_UPGRADE } from '../../src/protocol/link.ts';
 import { TICKET_HEADER, writeTicket } from '../../src/protocol/peer.ts';
 import { readVisit, relayAnswer } from '../../src/protocol/relay.ts';
+import type { Ticket, WorkOrder, WorkState } from '../../src/protocol/work.ts';
 
 /** One link, seen from the server: it asks, the node answers. */
 export class FakeLink {

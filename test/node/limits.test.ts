@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { BLOCK_BYTES } from '../../src/model/block-map.ts';
 import type { NodeLimits } from '../../src/model/limit.ts';
-import type { WorkState } from '../../src/protocol/link.ts';
+import type { WorkState } from '../../src/protocol/work.ts';
 import { exportOrder, follow, importOrder } from './fake-server.ts';
 import { Fleet, type Member } from './fleet.ts';
 import { putMachine } from './memory-cloud.ts';

@@ -3,7 +3,7 @@ import { createIdentity } from '../../src/base/identity.ts';
 import { Relay } from '../../src/base/relay.ts';
 import { BLOCK_BYTES, BlockMap, hashBlock } from '../../src/model/block-map.ts';
 import { disksOf } from '../../src/model/machine.ts';
-import type { WorkState } from '../../src/protocol/link.ts';
+import type { WorkState } from '../../src/protocol/work.ts';
 import { exportOrder, follow, importOrder, until } from './fake-server.ts';
 import { Fleet, type Member } from './fleet.ts';
 import { type MemoryMachine, putMachine } from './memory-cloud.ts';

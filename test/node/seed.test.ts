@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { BLOCK_BYTES } from '../../src/model/block-map.ts';
 import { disksOf } from '../../src/model/machine.ts';
-import type { WorkState } from '../../src/protocol/link.ts';
+import type { WorkState } from '../../src/protocol/work.ts';
 import { exportOrder, follow, importOrder } from './fake-server.ts';
 import { Fleet, type Member } from './fleet.ts';
 import { type MemoryMachine, putMachine } from './memory-cloud.ts';

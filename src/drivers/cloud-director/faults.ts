@@ -1,5 +1,6 @@
 import { retryAfterSeconds } from '../../base/http.ts';
-import { Fault, type FaultCode } from '../../model/fault.ts';
+import { Fault } from '../../model/fault.ts';
+import type { FaultCode } from '../../model/fault-kinds.ts';
 import { child, parseXml, type XmlElement } from './xml.ts';
 
 /** What Cloud Director says about a refused call or a failed task. */

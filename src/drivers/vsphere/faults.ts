@@ -1,4 +1,5 @@
-import { Fault, type FaultCode, type FaultOptions } from '../../model/fault.ts';
+import { Fault, type FaultOptions } from '../../model/fault.ts';
+import type { FaultCode } from '../../model/fault-kinds.ts';
 import { child, childrenOf, type Element, textOf } from './element.ts';
 
 /** A fault of the API: the detail of a SOAP fault, the error of a task or of a lease. */

@@ -1,8 +1,8 @@
 import type { Log } from '../../base/log.ts';
 import type { WorkContext } from '../../drivers/driver.ts';
 import { weightOf } from '../../model/limit.ts';
-import type { WorkOrder } from '../../protocol/link.ts';
 import { readTicket } from '../../protocol/peer.ts';
+import type { WorkOrder } from '../../protocol/work.ts';
 import type { Journal } from '../../transfer/receiver/journal.ts';
 import type { Keyring } from '../../transfer/store/sealing.ts';
 import type { BlockStore } from '../../transfer/store/store.ts';

@@ -3,7 +3,7 @@ import type { OpenExport } from '../../drivers/driver.ts';
 import { Fault } from '../../model/fault.ts';
 import type { TransferProgress } from '../../model/job.ts';
 import { partsOf } from '../../model/machine.ts';
-import type { WorkResult } from '../../protocol/link.ts';
+import type { WorkResult } from '../../protocol/work.ts';
 import { Offer } from '../../transfer/source/offer.ts';
 import { serveOffer } from '../../transfer/source/serve.ts';
 import { Slots } from '../peer/slots.ts';

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { LedgerBook } from '../../drivers/driver.ts';
 import { Fault } from '../../model/fault.ts';
 import type { LedgerEntry } from '../../model/ledger.ts';
-import type { WorkOrder } from '../../protocol/link.ts';
+import type { WorkOrder } from '../../protocol/work.ts';
 import type { WorkJournal } from '../journal.ts';
 
 /** The ledger of one work. Rows are on disk when a method resolves. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createLog } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
-import type { WorkOrder } from '../../protocol/link.ts';
+import type { WorkOrder } from '../../protocol/work.ts';
 import { WorkJournal } from '../journal.ts';
 import { Sessions } from '../sessions.ts';
 import { PATIENCE, persist } from './patience.ts';

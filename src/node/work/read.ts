@@ -2,7 +2,7 @@ import { BLOCK_BYTES } from '../../model/block-map.ts';
 import { Fault } from '../../model/fault.ts';
 import type { TransferProgress } from '../../model/job.ts';
 import { partsOf } from '../../model/machine.ts';
-import type { DiskProof, WorkResult } from '../../protocol/link.ts';
+import type { DiskProof, WorkResult } from '../../protocol/work.ts';
 import { readMap } from '../disk-root.ts';
 import { contextOf, type Desk, type OrderOf } from './desk.ts';
 import { giveBack } from './export.ts';

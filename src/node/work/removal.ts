@@ -3,7 +3,7 @@ import { Fault } from '../../model/fault.ts';
 import type { LedgerEntry } from '../../model/ledger.ts';
 import { judge, objectOfRow, type RemovalRow, type Verdict } from '../../model/removal.ts';
 import type { MarkedObject } from '../../model/seen-object.ts';
-import type { WorkResult } from '../../protocol/link.ts';
+import type { WorkResult } from '../../protocol/work.ts';
 import type { Desk, OrderOf } from './desk.ts';
 import { removalLedger, unsettled } from './ledger-book.ts';
 import { persist } from './patience.ts';

@@ -1,6 +1,6 @@
 import { Fault } from '../../model/fault.ts';
 import type { LedgerEntry } from '../../model/ledger.ts';
-import type { WorkResult } from '../../protocol/link.ts';
+import type { WorkResult } from '../../protocol/work.ts';
 import type { Desk, OrderOf } from './desk.ts';
 import { jointLedger, unsettled } from './ledger-book.ts';
 import { persist } from './patience.ts';

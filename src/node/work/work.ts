@@ -2,7 +2,7 @@ import { inJob, type Log } from '../../base/log.ts';
 import type { DriverLog } from '../../drivers/driver.ts';
 import type { Fault } from '../../model/fault.ts';
 import type { TransferProgress } from '../../model/job.ts';
-import type { WorkResult, WorkState } from '../../protocol/link.ts';
+import type { WorkResult, WorkState } from '../../protocol/work.ts';
 import type { LogLine, WorkJournal, WorkRow } from '../journal.ts';
 
 const LINES_IN_MEMORY = 1000;

@@ -1,7 +1,7 @@
 import { delay } from '../../base/backoff.ts';
 import { inJob } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
-import type { WorkOrder, WorkResult, WorkState } from '../../protocol/link.ts';
+import type { WorkOrder, WorkResult, WorkState } from '../../protocol/work.ts';
 import { blockOwner, type Desk, ownerAt, transferOf } from './desk.ts';
 import { runExport } from './export.ts';
 import { runImport } from './import.ts';

@@ -8,7 +8,7 @@ import type { Log } from '../../base/log.ts';
 import { pinOfPeer } from '../../base/tls.ts';
 import { Fault } from '../../model/fault.ts';
 import { API_PREFIX, SESSION_COOKIE } from '../../protocol/api.ts';
-import { JOIN_PATH, JoinRequestSchema } from '../../protocol/link.ts';
+import { JOIN_PATH, JoinRequestSchema } from '../../protocol/join.ts';
 import type { Idempotency } from '../idempotency.ts';
 import type { Joining } from '../join.ts';
 import { bindRoutes, type Door, decorateRequests, type Handlers } from '../routes/bind.ts';

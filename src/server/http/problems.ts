@@ -1,7 +1,8 @@
 import type { FastifyInstance } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import type { Log } from '../../base/log.ts';
-import { Fault, faultKinds } from '../../model/fault.ts';
+import { Fault } from '../../model/fault.ts';
+import { faultKinds } from '../../model/fault-kinds.ts';
 
 /** Every error leaves as problem+json (RFC 9457) that is at the same time a `FaultReport`. */
 export function answerProblems(app: FastifyInstance, log: Log): void {

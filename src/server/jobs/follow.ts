@@ -1,6 +1,6 @@
 import { delay } from '../../base/backoff.ts';
 import { Fault, type FaultReport } from '../../model/fault.ts';
-import type { WorkOrder, WorkState } from '../../protocol/link.ts';
+import type { WorkOrder, WorkState } from '../../protocol/work.ts';
 import { addLines, putLedger } from '../store/jobs.ts';
 import type { JobContext } from './context.ts';
 import { mayBeMended } from './insist.ts';

@@ -1,7 +1,7 @@
 import type { Check } from '../../model/check.ts';
 import { Fault } from '../../model/fault.ts';
 import { type PackageDescription, partsOf } from '../../model/machine.ts';
-import type { ImportOrder } from '../../protocol/link.ts';
+import type { ImportOrder } from '../../protocol/work.ts';
 import type { Clouds } from '../clouds.ts';
 import type { Nodes } from '../nodes.ts';
 import type { Objects } from '../objects.ts';

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { canonicalJson, rootOfDisks } from '../../base/receipts.ts';
-import type { WorkResult } from '../../protocol/link.ts';
+import type { WorkResult } from '../../protocol/work.ts';
 import { compareDisks } from './receipt.ts';
 
 const result = (...roots: string[]) =>

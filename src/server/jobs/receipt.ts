@@ -1,7 +1,7 @@
 import { rootOfDisks } from '../../base/receipts.ts';
 import { Fault } from '../../model/fault.ts';
 import type { DiskReceipt, Receipt } from '../../model/receipt.ts';
-import type { WorkResult } from '../../protocol/link.ts';
+import type { WorkResult } from '../../protocol/work.ts';
 
 /**
  * Disk by disk what left and what arrived. Fault `transfer.mismatch` names the first disk whose roots differ or that is

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
 import { createIdentity } from '../../base/identity.ts';
 import { Fault } from '../../model/fault.ts';
-import type { WorkState } from '../../protocol/link.ts';
 import { readTicket } from '../../protocol/peer.ts';
+import type { WorkState } from '../../protocol/work.ts';
 import type { JobContext } from './context.ts';
 import type { JobRecord } from './record.ts';
 import { openTickets } from './route.ts';

@@ -1,6 +1,6 @@
 import { type Identity, signWith } from '../../base/identity.ts';
-import type { Ticket } from '../../protocol/link.ts';
 import { writeTicket } from '../../protocol/peer.ts';
+import type { Ticket } from '../../protocol/work.ts';
 import type { NodeRow } from '../store/nodes.ts';
 
 /** A transfer may take days; the ticket is renewed whenever the job's step starts again. */

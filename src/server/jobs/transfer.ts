@@ -1,5 +1,5 @@
 import { Fault } from '../../model/fault.ts';
-import type { WorkOrder, WorkResult, WorkState } from '../../protocol/link.ts';
+import type { WorkOrder, WorkResult, WorkState } from '../../protocol/work.ts';
 import type { JobContext } from './context.ts';
 import { type Followed, runWork } from './follow.ts';
 import { insist } from './insist.ts';

@@ -1,6 +1,6 @@
 import { delay } from '../../base/backoff.ts';
 import { Fault } from '../../model/fault.ts';
-import type { WorkState } from '../../protocol/link.ts';
+import type { WorkState } from '../../protocol/work.ts';
 import { readLedger } from '../store/jobs.ts';
 import type { JobContext } from './context.ts';
 import { absorb, runWork } from './follow.ts';

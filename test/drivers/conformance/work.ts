@@ -11,7 +11,8 @@ import type {
   WorkContext,
 } from '../../../src/drivers/driver.ts';
 import type { DataBlock } from '../../../src/model/block-map.ts';
-import { Fault, type FaultCode } from '../../../src/model/fault.ts';
+import { Fault } from '../../../src/model/fault.ts';
+import type { FaultCode } from '../../../src/model/fault-kinds.ts';
 import type { InventoryObject } from '../../../src/model/inventory.ts';
 import type { LedgerEntry } from '../../../src/model/ledger.ts';
 import {
