@@ -1,7 +1,7 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createIdentity } from '../src/base/identity.ts';
 import { type Cost, cpuOf, peakOf, run } from './measure.ts';
@@ -86,11 +86,12 @@ export async function startPeers(folder: string, disk: string, where = loopback)
     const { server, port } = await startNginx(folder, where);
     servers.push(server);
     const url = `https://${where.host}:${port}`;
-    add('curl + nginx', server, 'curl', ['-sS', '-k', '-o', target, `${url}/source.raw`]);
+    const name = basename(disk);
+    add('curl + nginx', server, 'curl', ['-sS', '-f', '-k', '-o', target, `${url}/${name}`]);
     if (has('rclone'))
       add('rclone', server, 'rclone', [
         'copyto',
-        ':http:source.raw',
+        `:http:${name}`,
         target,
         '--http-url',
         url,

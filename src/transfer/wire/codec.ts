@@ -13,13 +13,15 @@ const sample = Buffer.alloc(3 * SAMPLE_BYTES);
 const ZSTD_CHUNK_BYTES = 32 * 1024;
 /** Bytes that are looked at first, of any block or part. */
 const LOOKED_AT = 2048;
+/** So many of them side by side. */
+const RUN_BYTES = 64;
 /** A sample has to shrink to less than this part before a block is compressed, and the block too before it is sent so. */
 const WORTH = 0.85;
 
 /** The block as it goes over the wire: compressed where a sample of three pages says that it pays. */
 export async function encodeBlock(data: Buffer): Promise<{ codec: 'raw' | 'zstd'; data: Buffer }> {
   // Without asking zstd, which takes several times as long to say no.
-  if (data.length >= LOOKED_AT && looksRandom(data, Math.floor(data.length / LOOKED_AT) | 1)) {
+  if (data.length >= LOOKED_AT && looksRandom(data, Math.floor((data.length / LOOKED_AT) * RUN_BYTES) | 1, RUN_BYTES)) {
     return { codec: 'raw', data };
   }
   chunkPassed(ZSTD_CHUNK_BYTES);
