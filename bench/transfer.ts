@@ -2,12 +2,14 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { makeDisk, warmUp } from './material.ts';
 import { type Cost, median, type Row, run } from './measure.ts';
+import { bareTls } from './ours/tls.ts';
 import { transfer } from './ours/transfer.ts';
 import { type Peer, startPeers } from './peers.ts';
 
 const GiB = 1024 ** 3;
 const ROUNDS = 3;
 const OURS = 'cloudspan';
+const TLS = 'bare TLS from Node to Node';
 
 /** Node to node on loopback, beside the peers, alternating; every disk once raw (peers as they are) and once proven. */
 export async function benchTransfer(folder: string): Promise<Row[]> {
@@ -19,14 +21,11 @@ export async function benchTransfer(folder: string): Promise<Row[]> {
     await makeDisk(disk, 2 * GiB, kind);
     await using peers = await startPeers(folder, disk);
     for (const mode of ['raw', 'proven'] as const) {
-      const costs = await rounds(peers.list, mode === 'proven', () => transfer(disk, folder));
-      rows.push(
-        ...compare(
-          `${kind === 'dense' ? '2 GiB incompressible' : '2 GiB half zero'}, ${mode}`,
-          costs,
-          aimOf(kind, mode),
-        ),
-      );
+      const bare = { name: TLS, copy: () => bareTls(2 * GiB, folder) };
+      const list = kind === 'dense' && mode === 'raw' ? [...peers.list, bare] : peers.list;
+      const costs = await rounds(list, mode === 'proven', () => transfer(disk, folder));
+      const name = `${kind === 'dense' ? '2 GiB incompressible' : '2 GiB half zero'}, ${mode}`;
+      rows.push(...compare(name, costs, (peer) => (peer === TLS ? 0.6 : aimOf(kind, mode))));
     }
   }
   return rows;
@@ -51,7 +50,7 @@ async function rounds(peers: Peer[], proven: boolean, ours: () => Promise<Cost>)
   return costs;
 }
 
-function compare(name: string, costs: Map<string, Cost[]>, aim: number): Row[] {
+function compare(name: string, costs: Map<string, Cost[]>, aim: (peer: string) => number): Row[] {
   const ours = costs.get(OURS) ?? [];
   const rate = (cost: Cost) => (2 * GiB) / 1e6 / cost.seconds;
   const oursCpu = median(ours.map((cost) => cost.cpuSeconds / ((2 * GiB) / 1e9)));
@@ -69,7 +68,7 @@ function compare(name: string, costs: Map<string, Cost[]>, aim: number): Row[] {
       peer: median(theirs.map(rate)),
       peerName,
       ratio,
-      aim,
+      aim: aim(peerName),
     });
     rows.push({
       case: name,
