@@ -34,6 +34,10 @@ export interface Org extends Entity {
 export interface User extends Entity {
   role: string;
   passwordHash: string;
+  /** Rights of a role of its own; absent: all of an organization administrator. */
+  rights?: string[];
+  /** Who knows its password; of `SAML` and `OAUTH` nobody here does. */
+  provider?: 'INTEGRATED' | 'SAML' | 'OAUTH';
 }
 
 export interface Vdc extends Entity {
@@ -294,6 +298,7 @@ interface ApiToken extends Entity {
   user: string;
   clientId: string;
   token: string | null;
+  expired?: boolean;
 }
 
 export interface Kinds {

@@ -1,6 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { type DiskFiles, fillFromFile, fillPseudoRandom } from './disk-files.ts';
-import { type Entity, type Nic, powerOff, powerOn, type VApp, type Vdc, type Vm, type VmDisk } from './entities.ts';
+import {
+  type Entity,
+  type Nic,
+  powerOff,
+  powerOn,
+  type User,
+  type VApp,
+  type Vdc,
+  type Vm,
+  type VmDisk,
+} from './entities.ts';
 import { computerNameOf } from './guest-customization.ts';
 import { diskIdAt, freeUnit } from './hardware.ts';
 import { newMac } from './import.ts';
@@ -47,8 +57,15 @@ export async function createWorld(store: Store, disks: DiskFiles, world: World, 
   });
 }
 
-function addUser(store: Store, org: string, name: string, password: string, role: string): string {
-  const user = { ...base(org, name), role, passwordHash: hashPassword(password) };
+function addUser(
+  store: Store,
+  org: string,
+  name: string,
+  password: string,
+  role: string,
+  more: Pick<User, 'rights' | 'provider'> = {},
+): string {
+  const user = { ...base(org, name), role, passwordHash: hashPassword(password), ...more };
   store.put('user', user);
   return user.id;
 }
@@ -82,13 +99,20 @@ async function addOrg(
       canSubscribe: true,
     }),
   );
-  const users = new Map(org.users.map((user) => [user.name, user]));
+  const users = new Map<string, Partial<WorldOrg['users'][number]> & { name: string; role: string }>(
+    org.users.map((user) => [user.name, user]),
+  );
   const first = org.name === main.org ? main.user : 'administrator';
   if (!users.has(first)) users.set(first, { name: first, role: 'Organization Administrator' });
   let owner = '';
   puts.push(() => {
     for (const user of users.values()) {
-      const added = addUser(store, id, user.name, user.password ?? main.password, user.role);
+      const { rights, provider, apiToken } = user;
+      const more = { ...(rights === undefined ? {} : { rights }), ...(provider === undefined ? {} : { provider }) };
+      const added = addUser(store, id, user.name, user.password ?? main.password, user.role, more);
+      if (apiToken !== undefined) {
+        store.put('apiToken', { ...base(id, 'token'), user: added, clientId: randomUUID(), ...apiToken });
+      }
       if (user.name === first) owner = added;
     }
   });

@@ -90,6 +90,7 @@ export async function startCloudDirector(options: CloudDirectorOptions): Promise
     taskMilliseconds: world.taskMilliseconds,
     sessionIdleSeconds: world.sessionIdleSeconds,
     transferIdleSeconds: world.transferIdleSeconds,
+    clockOffsetSeconds: world.clockOffsetSeconds,
   });
   const store = new Store(join(options.data, 'cloud.sqlite'));
   const closing = new AbortController();
@@ -105,6 +106,7 @@ export async function startCloudDirector(options: CloudDirectorOptions): Promise
     closing: closing.signal,
     sessionIdleSeconds: settings.sessionIdleSeconds,
     transferIdleSeconds: settings.transferIdleSeconds,
+    clockOffsetSeconds: settings.clockOffsetSeconds ?? 0,
     labKey: credentials.labKey,
     die,
   };
@@ -150,6 +152,8 @@ interface Settings {
   taskMilliseconds: number;
   sessionIdleSeconds: number;
   transferIdleSeconds: number;
+  /** Absent in folders of older labs. */
+  clockOffsetSeconds?: number;
 }
 
 /** The world's settings hold for the life of the data folder, also when a later start names no world. */

@@ -11,6 +11,7 @@ import { networkRoutes } from './networks.ts';
 import { orgRoutes } from './org.ts';
 import { powerRoutes } from './power.ts';
 import { queryRoutes } from './query/service.ts';
+import { rightsRoutes } from './rights.ts';
 import { sessionRoutes } from './sessions.ts';
 import { standaloneRoutes } from './standalone-vm.ts';
 import { taskRoutes } from './task-document.ts';
@@ -25,6 +26,7 @@ import { vmRoutes } from './vm.ts';
 
 const all: readonly Route[] = [
   ...sessionRoutes,
+  ...rightsRoutes,
   ...orgRoutes,
   ...vdcRoutes,
   ...catalogRoutes,

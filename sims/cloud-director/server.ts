@@ -7,6 +7,7 @@ import type { Certificate } from './certificate.ts';
 import type { CallAction } from './faults.ts';
 import { mediaTypes } from './media-types.ts';
 import { Refusal, unauthorized } from './refusal.ts';
+import { demandRight } from './rights.ts';
 import { findRoute } from './routes.ts';
 import { authenticate } from './sessions.ts';
 import type { Simulator } from './simulator.ts';
@@ -32,6 +33,7 @@ export function serve(sim: Simulator, certificate: Certificate, versions: readon
     { key: certificate.key, cert: certificate.cert, minVersion: 'TLSv1.2' },
     (request, response) => {
       response.on('error', () => {});
+      response.setHeader('Date', new Date(Date.now() + sim.clockOffsetSeconds * 1000).toUTCString());
       void answer(sim, versions, request, response).catch(() => request.socket.destroy());
     },
   );
@@ -171,6 +173,7 @@ async function handle(
     cutAfterBytes: due.cutAfterBytes,
     lateMilliseconds: due.lateMilliseconds,
   });
+  if (caller !== undefined) demandRight(caller, method, path);
   return found.route.handler(call);
 }
 

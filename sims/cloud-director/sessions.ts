@@ -5,6 +5,7 @@ import type { Session, User } from './entities.ts';
 import { mediaTypes } from './media-types.ts';
 import { link, urn } from './references.ts';
 import { badRequest, Refusal, unauthorized } from './refusal.ts';
+import { roleIdOf } from './rights.ts';
 import type { Caller, Simulator } from './simulator.ts';
 import { apiDeclarations } from './xml/namespaces.ts';
 import { el } from './xml/writer.ts';
@@ -68,6 +69,8 @@ function basicLogin(call: Call): User {
     .all('user')
     .find((candidate) => candidate.org === org?.id && candidate.name.toLowerCase() === name);
   if (user === undefined || !passwordFits(text.slice(colon + 1), user.passwordHash)) throw unauthorized();
+  // The identity provider alone knows whether such a password is right.
+  if (user.provider === 'SAML' || user.provider === 'OAUTH') throw unauthorized();
   return user;
 }
 
@@ -104,7 +107,7 @@ function sessionJson(call: Call, session: Session): unknown {
     operatingOrg: { name: org.name, id: urn('org', org.id) },
     location: `${org.id}@${org.id}`,
     roles: [user.role],
-    roleRefs: [{ name: user.role, id: urn('role', org.id) }],
+    roleRefs: [{ name: user.role, id: urn('role', roleIdOf(user)) }],
     sessionIdleTimeoutMinutes: Math.ceil(call.sim.sessionIdleSeconds / 60),
   };
 }
@@ -183,6 +186,7 @@ async function exchangeToken(call: Call, orgName: string): Promise<Reply> {
     if (user === undefined || org?.name.toLowerCase() !== orgName.toLowerCase()) {
       throw new Refusal(400, 'invalid_grant', 'The API token is not valid for this organization.');
     }
+    if (found?.expired === true) throw new Refusal(400, 'invalid_grant', 'The API token has expired.');
     const session = openSession(call, user, false);
     return {
       status: 200,

@@ -16,6 +16,8 @@ export interface Simulator {
   readonly closing: AbortSignal;
   readonly sessionIdleSeconds: number;
   readonly transferIdleSeconds: number;
+  /** By how much the clock of the cloud is ahead. */
+  readonly clockOffsetSeconds: number;
   /** Key of the admin calls under `/lab`. */
   readonly labKey: string;
   /** Ends the process at once, as a crash would. */

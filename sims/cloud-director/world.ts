@@ -78,7 +78,18 @@ const org = z.object({
   description: z.string().default(''),
   /** Further users. One without a password gets the main password. */
   users: z
-    .array(z.object({ name, password: z.string().optional(), role: z.string().default('Organization Administrator') }))
+    .array(
+      z.object({
+        name,
+        password: z.string().optional(),
+        role: z.string().default('Organization Administrator'),
+        /** Names of the role's rights; all of an organization administrator when left out. */
+        rights: z.array(z.string()).optional(),
+        provider: z.enum(['INTEGRATED', 'SAML', 'OAUTH']).default('INTEGRATED'),
+        /** A token that was made in the portal. */
+        apiToken: z.object({ token: z.string().min(1), expired: z.boolean().default(false) }).optional(),
+      }),
+    )
     .default([]),
   vdcs: z.array(vdc).default([]),
   catalogs: z
@@ -123,6 +134,8 @@ export const worldSchema = z.object({
   taskMilliseconds: z.number().int().min(0).default(50),
   sessionIdleSeconds: z.number().min(1).default(1800),
   transferIdleSeconds: z.number().min(1).default(3600),
+  /** By how much its clock is ahead, or behind where negative. */
+  clockOffsetSeconds: z.number().default(0),
 });
 
 export type World = z.infer<typeof worldSchema>;

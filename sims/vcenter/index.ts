@@ -120,18 +120,22 @@ export async function startVcenter(options: VcenterOptions): Promise<Vcenter> {
     // A first start that was killed has left half a world: begin again.
     store.clear();
     await rm(path.join(options.data, 'datastores'), { recursive: true, force: true });
-  } else if (options.world === undefined)
+  } else if (options.world === undefined) {
     wanted.options = (store.setting('options') as typeof wanted.options | undefined) ?? {};
+    wanted.accounts = (store.setting('accounts') as typeof wanted.accounts | undefined) ?? [];
+  }
   const given = Object.fromEntries(
     Object.entries({ ...wanted.options, ...options.options }).filter(([, value]) => value !== undefined),
   );
   const lab = new Lab(options.data, store, { ...DEFAULT_OPTIONS, ...given }, new FaultRules());
   lab.sessions = new SessionBook(lab, who.user, who.password);
+  lab.sessions.accounts = wanted.accounts;
   lab.tasks = new TaskBook(lab);
   lab.leases = new LeaseBook(lab);
   if (store.setting('built') !== true) {
     await buildWorld(lab, wanted);
     store.set('options', wanted.options);
+    store.set('accounts', wanted.accounts);
     store.set('built', true);
   }
   await recover(lab);
@@ -190,6 +194,7 @@ function named(name: string): WorldInput {
 
 async function serve(lab: Lab, labKey: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = request.url ?? '/';
+  response.setHeader('date', lab.now().toUTCString());
   if (url.startsWith('/lab/')) return serveAdmin(lab, labKey, request, response);
   const wire = await lab.faults.request(url, 'vcenter');
   if (wire) return obey(wire, response);

@@ -8,6 +8,7 @@ const options = z.strictObject({
   starHost: z.boolean().optional(),
   sessionIdleSeconds: z.number().min(0.05).max(86_400).optional(),
   taskMilliseconds: z.int().min(0).max(60_000).optional(),
+  clockOffsetSeconds: z.number().min(-1e9).max(1e9).optional(),
 });
 
 function send(response: ServerResponse, status: number, body: unknown): void {
@@ -47,7 +48,7 @@ function state(lab: Lab): unknown {
  *
  *     GET  /lab/state            counts: sessions, leases, half-made machines …
  *     POST /lab/faults           replaces the fault rules (faults.ts has the schema)
- *     POST /lab/options          changes leaseTimeoutSeconds, starHost, sessionIdleSeconds, taskMilliseconds
+ *     POST /lab/options          changes leaseTimeoutSeconds, starHost, sessionIdleSeconds, taskMilliseconds, clockOffsetSeconds
  *     POST /lab/expire-sessions  forgets every session
  *     POST /lab/end-leases       ends every lease; {"expire":true} as if it had timed out
  */

@@ -18,6 +18,8 @@ export type LabOptions = {
   sessionIdleSeconds: number;
   /** How long a task stays queued and then running before its work begins, each. */
   taskMilliseconds: number;
+  /** By how much its clock is ahead, or behind where negative. */
+  clockOffsetSeconds: number;
 };
 
 export const DEFAULT_OPTIONS: LabOptions = {
@@ -25,6 +27,7 @@ export const DEFAULT_OPTIONS: LabOptions = {
   starHost: false,
   sessionIdleSeconds: 1800,
   taskMilliseconds: 0,
+  clockOffsetSeconds: 0,
 };
 
 const PREFIX: Record<AnyRecord['type'], string> = {
@@ -135,6 +138,11 @@ export class Lab {
       if (at.type === type) return at as RecordOf<T>;
     }
     return undefined;
+  }
+
+  /** What its clock shows. */
+  now(): Date {
+    return new Date(Date.now() + this.options.clockOffsetSeconds * 1000);
   }
 
   /** The root folder. */

@@ -1,3 +1,4 @@
+import { authorizationManager } from './authorization-manager.ts';
 import { cluster, computeResource, hostSystem } from './compute-resource.ts';
 import { customFieldsManager } from './custom-fields-manager.ts';
 import { datastore, distributedSwitch, network, portgroup } from './datastore.ts';
@@ -33,6 +34,7 @@ function all(): Map<string, Kind> {
     [
       serviceInstance,
       sessionManager,
+      authorizationManager,
       optionManager,
       propertyCollector,
       propertyFilter,

@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { demandPrivilege } from './authorization-manager.ts';
 import type { FaultRule, Wire } from './faults.ts';
 import type { Lab } from './lab.ts';
 import type { Invocation, Managed } from './managed.ts';
@@ -129,6 +130,7 @@ async function answer(call: Invocation, request: IncomingMessage, envelope: Requ
   if (!object) throw notFound(target._ref, target.id);
   if (method === 'Fetch') return fetchProperty(withSession(object, call.session), envelope);
   const args = readParameters(envelope, object.type);
+  demandPrivilege(lab, call.session, method, object);
   const run = object.call(method);
   if (!run) throw new VimFault('NotSupported', `The operation ${method} is not supported on ${object.type}.`);
   return writeAnswer(object.type, method, await run(call, args));

@@ -34,6 +34,7 @@ function content(lab: Lab): Data {
     about: about(lab),
     setting: ref('OptionManager', 'VpxSettings'),
     sessionManager: ref('SessionManager', 'SessionManager'),
+    authorizationManager: ref('AuthorizationManager', 'AuthorizationManager'),
     taskManager: ref('TaskManager', 'TaskManager'),
     customFieldsManager: ref('CustomFieldsManager', 'CustomFieldsManager'),
     searchIndex: ref('SearchIndex', 'SearchIndex'),
@@ -46,7 +47,7 @@ export const serviceInstance = singleton(
   'ServiceInstance',
   'ServiceInstance',
   {
-    serverClock: () => new Date().toISOString(),
+    serverClock: (lab) => lab.now().toISOString(),
     capability: () => ({
       provisioningSupported: true,
       multiHostSupported: true,
@@ -58,7 +59,7 @@ export const serviceInstance = singleton(
   },
   {
     RetrieveServiceContent: (call) => content(call.lab),
-    CurrentTime: () => new Date().toISOString(),
+    CurrentTime: (call) => call.lab.now().toISOString(),
   },
 );
 

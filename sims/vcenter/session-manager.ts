@@ -3,12 +3,15 @@ import type { Lab } from './lab.ts';
 import { type Invocation, singleton } from './managed.ts';
 import { type Data, ref, text } from './value.ts';
 import { VimFault } from './vim-fault.ts';
+import type { WorldAccount } from './world.ts';
 
 export type Session = {
   /** The value in the cookie, which is not the key a client sees. */
   secret: string;
   key: string;
   user: string;
+  /** Undefined: the lab's own account. */
+  account: WorldAccount | undefined;
   locale: string;
   loginTime: string;
   lastActive: number;
@@ -34,6 +37,8 @@ export class SessionBook {
   readonly #password: string;
   readonly #open = new Map<string, Session>();
   refusedLogins = 0;
+  /** Beside the lab's own. */
+  accounts: readonly WorldAccount[] = [];
 
   constructor(lab: Lab, user: string, password: string) {
     this.#lab = lab;
@@ -50,6 +55,12 @@ export class SessionBook {
     return same(user.toLowerCase(), this.#user.toLowerCase()) && same(password, this.#password);
   }
 
+  #accountOf(user: string, password: string): WorldAccount | undefined {
+    return this.accounts.find(
+      (one) => same(user.toLowerCase(), one.user.toLowerCase()) && same(password, one.password),
+    );
+  }
+
   /** The user the account is called in tasks: `DOMAIN\name`. */
   static display(user: string): string {
     const [name, domain] = user.split('@');
@@ -57,15 +68,23 @@ export class SessionBook {
   }
 
   login(call: Invocation, user: string, password: string, locale: string): Session {
-    if (!this.accepts(user, password)) {
+    const account = this.#accountOf(user, password);
+    if (account === undefined && !this.accepts(user, password)) {
       this.refusedLogins++;
       throw new VimFault('InvalidLogin', 'Cannot complete login due to an incorrect user name or password.');
+    }
+    if (account?.expired === true) throw new VimFault('PasswordExpired', 'The password of the account has expired.');
+    if (account?.privileges.length === 0) {
+      throw new VimFault('NoPermission', 'Permission to perform this operation was denied.', {
+        privilegeId: 'System.View',
+      });
     }
     const now = Date.now();
     const session: Session = {
       secret: randomBytes(20).toString('hex'),
       key: crypto.randomUUID(),
-      user: SessionBook.display(this.#user),
+      user: SessionBook.display(account?.user ?? this.#user),
+      account,
       locale,
       loginTime: new Date(now).toISOString(),
       lastActive: now,

@@ -98,15 +98,30 @@ const datacenter = z.strictObject({
   vApps: z.array(vApp).default([]),
 });
 
+/** An account beside the lab's own, which may do everything. */
+const account = z.strictObject({
+  user: z.string().min(1),
+  password: z.string().min(1),
+  /** The privileges of its role (`VApp.Export`); none at all: the login is refused with `NoPermission`. */
+  privileges: z.array(z.string()).default([]),
+  /** Name of the datacenter, folder, pool … that the role is given on; everything when left out. */
+  on: name.optional(),
+  /** Its password has run out. */
+  expired: z.boolean().default(false),
+});
+export type WorldAccount = z.infer<typeof account>;
+
 /** The inventory a lab begins with. It is built at the first start only; from then on the data folder is what counts. */
 export const world = z.strictObject({
   datacenters: z.array(datacenter).min(1),
+  accounts: z.array(account).default([]),
   options: z
     .strictObject({
       leaseTimeoutSeconds: z.number().min(0.05).optional(),
       starHost: z.boolean().optional(),
       sessionIdleSeconds: z.number().min(0.05).optional(),
       taskMilliseconds: z.int().min(0).optional(),
+      clockOffsetSeconds: z.number().optional(),
     })
     .default({}),
 });

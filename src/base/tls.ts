@@ -1,7 +1,14 @@
 import { performance } from 'node:perf_hooks';
-import { type ConnectionOptions, connect, type PeerCertificate, type SecureVersion, type TLSSocket } from 'node:tls';
+import {
+  type ConnectionOptions,
+  connect,
+  type DetailedPeerCertificate,
+  type PeerCertificate,
+  type SecureVersion,
+  type TLSSocket,
+} from 'node:tls';
 import { Fault } from '../model/fault.ts';
-import type { CertificateSeen, Trust } from '../model/option.ts';
+import type { CertificateAbove, CertificateSeen, Trust } from '../model/option.ts';
 import { DialFailure, type DialHow, type DialTarget, dialTcp } from './dial.ts';
 import { type Identity, pinOfCertificate } from './identity.ts';
 
@@ -148,10 +155,30 @@ export async function probeCertificate(
       validTo: new Date(certificate.valid_to).toISOString(),
       names: (certificate.subjectaltname ?? '').split(', ').filter((name) => name !== ''),
       trustedBySystem: socket.authorized,
+      chain: chainAbove(socket.getPeerCertificate(true)),
     };
   } finally {
     socket.destroy();
   }
+}
+
+/** A chain that is longer, or that leads in a circle, is cut off here. */
+const LONGEST_CHAIN = 10;
+
+function chainAbove(leaf: DetailedPeerCertificate): CertificateAbove[] {
+  const above: CertificateAbove[] = [];
+  for (let below = leaf; above.length < LONGEST_CHAIN; ) {
+    // A root is its own issuer.
+    const issuer = below.issuerCertificate;
+    if (issuer === undefined || issuer.fingerprint256 === below.fingerprint256) break;
+    above.push({
+      subject: nameText(issuer.subject),
+      sha256: plainHex(issuer.fingerprint256),
+      validTo: new Date(issuer.valid_to).toISOString(),
+    });
+    below = issuer;
+  }
+  return above;
 }
 
 const MEDDLING_REMEDY =

@@ -4,6 +4,7 @@ import { Fault } from '../model/fault.ts';
 import type { Trust } from '../model/option.ts';
 import type { CloudView } from '../protocol/api/clouds.ts';
 import type { Client } from '../protocol/client.ts';
+import { printCloudCheck } from './cloud-check.ts';
 import { readNamedFile } from './files.ts';
 import { optionValues, parseUnknown, refuseFlagAsArgument } from './flags.ts';
 import { findNode } from './nodes.ts';
@@ -34,6 +35,11 @@ export function addClouds(program: Command): void {
     .action((name: string, flags: AddFlags, command: Command) => add(name, flags, command.args.slice(1)));
   clouds.command('list').option('--json', 'answer as JSON').action(list);
   clouds
+    .command('check <cloud>')
+    .description('go the whole way to a cloud step by step, and say what works there')
+    .option('--json', 'answer as JSON')
+    .action(check);
+  clouds
     .command('test <cloud>')
     .description('sign in again and say what works')
     .option('--json', 'answer as JSON')
@@ -60,6 +66,7 @@ async function add(name: string, flags: AddFlags, words: string[]): Promise<void
   const trust = await trustFor(client, name, { node: node.id, driver: driver.name, options: open }, flags);
   const cloud = await client.addCloud({ body: { name, node: node.id, driver: driver.name, options, trust } });
   if (flags.json === true) return printJson(cloud);
+  if (cloud.checked !== undefined) printCloudCheck(cloud.checked);
   printLine(`${cloud.name}: ${cloud.product ?? driver.title} ${cloud.version ?? ''} is ${cloud.state}`);
 }
 
@@ -71,10 +78,37 @@ async function trustFor(
 ): Promise<Trust> {
   if (flags.ca !== undefined) return { kind: 'ca', pem: readNamedFile(flags.ca, '--ca') };
   if (flags.fingerprint !== undefined) return { kind: 'pin', sha256: plainHex(flags.fingerprint) };
-  const { certificate } = await client.probeCloud({ body: probe });
-  if (certificate === null) return { kind: 'pin', sha256: '0'.repeat(64) };
+  const certificate = await certificateOf(client, name, probe);
+  if (certificate === undefined) return { kind: 'pin', sha256: '0'.repeat(64) };
   await confirmFingerprint(name, certificate);
   return { kind: 'pin', sha256: certificate.sha256 };
+}
+
+type Probe = Parameters<typeof trustFor>[2];
+
+/** What the cloud shows before anything is believed; undefined where it is not reached by TLS. */
+async function certificateOf(client: Client, name: string, probe: Probe) {
+  const seen = await client.checkNewCloud({ body: { name, ...probe } }).catch(async (error: unknown) => {
+    // A node of the version before has no such check.
+    if (!(error instanceof Fault) || error.code !== 'cloud.unsupported') throw error;
+    return { certificate: (await client.probeCloud({ body: probe })).certificate ?? undefined, fault: undefined };
+  });
+  const { fault } = seen;
+  if (seen.certificate === undefined && fault !== undefined && /^(cloud\.un|proxy)/.test(fault.code)) {
+    throw Fault.fromReport(fault);
+  }
+  return seen.certificate;
+}
+
+async function check(name: string, flags: { json?: boolean }): Promise<void> {
+  await using connection = await connectLast();
+  const found = await connection.client.checkCloud({ cloud: (await findCloud(connection.client, name)).id });
+  if (flags.json === true) printJson(found);
+  else {
+    printCloudCheck(found);
+    if (found.fault === undefined) printLine(`${name}: nothing stands against it`);
+  }
+  if (found.fault !== undefined) process.exitCode = 1;
 }
 
 async function list(flags: { json?: boolean }): Promise<void> {

@@ -55,12 +55,19 @@ async function readAll(stream: NodeJS.ReadableStream): Promise<string> {
 /** Shows a certificate's fingerprint and takes a person's yes for it; without a terminal the flag is required. */
 export async function confirmFingerprint(
   what: string,
-  seen: { sha256: string; subject: string; issuer: string; validTo: string },
+  seen: {
+    sha256: string;
+    subject: string;
+    issuer: string;
+    validTo: string;
+    chain?: { subject: string; sha256: string }[] | undefined;
+  },
 ): Promise<void> {
   const colons = seen.sha256.replace(/..(?=.)/g, '$&:');
   process.stderr.write(
     `${what} shows this certificate:\n  subject  ${seen.subject}\n  issuer   ${seen.issuer}\n  until    ${seen.validTo}\n  SHA-256  ${colons}\n`,
   );
+  for (const { subject, sha256 } of seen.chain ?? []) process.stderr.write(`  under    ${subject} (${sha256})\n`);
   if (!canAsk()) {
     throw new Fault('cloud.untrusted', `the certificate of ${what} was not confirmed`, {
       remedy: `Compare the fingerprint with its owner, then give it: --fingerprint ${seen.sha256}`,

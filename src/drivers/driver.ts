@@ -20,6 +20,7 @@
 
 import type { DataBlock } from '../model/block-map.ts';
 import type { Check } from '../model/check.ts';
+import type { Examination } from '../model/cloud-check.ts';
 import type { InventoryEvent, InventoryObject } from '../model/inventory.ts';
 import type { LedgerEntry } from '../model/ledger.ts';
 import type { PackageDescription } from '../model/machine.ts';
@@ -42,7 +43,12 @@ export interface Driver {
   readonly options: readonly OptionDescription[];
   /** Where `connect` will dial by TLS, so that its certificate can be shown and confirmed; null when there is none. */
   endpoint(options: OptionValues): { host: string; port: number } | null;
-  /** Signs in. Faults: `cloud.unreachable`, `cloud.untrusted`, `auth.refused`, `input.invalid`, `cloud.unsupported`. */
+  /**
+   * Signs in. Faults: `cloud.unreachable`, `cloud.untrusted`, `auth.refused`, `input.invalid`, `cloud.unsupported`.
+   * Of a refused login `details.reason` says why, as far as the cloud lets it be known: `organization` (there is none of
+   * this name), `credentials`, `federated-user` (the account has no password of its own here), `account-type` (the name
+   * looks like one of a directory), `password-expired`, `api-token`, `api-token-expired`, `no-rights`.
+   */
   connect(settings: ConnectSettings, signal: AbortSignal): Promise<Cloud>;
 }
 
@@ -73,6 +79,12 @@ export interface CloudAbout {
 /** One signed-in session. Safe for concurrent calls. */
 export interface Cloud {
   about(signal: AbortSignal): Promise<CloudAbout>;
+  /**
+   * What the release of this cloud and the rights of this account make of each capability, and the checks `version` and
+   * `privileges` over them. Reads only; what cannot be found out counts as working and is said. Never throws for what
+   * the account may not read.
+   */
+  examine(signal: AbortSignal): Promise<Examination>;
   readonly inventory: Inventory;
   readonly power?: Power;
   readonly exports?: Exports;

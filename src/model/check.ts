@@ -7,4 +7,6 @@ export interface Check {
   found: string;
   /** Of warn and fail: what to do. */
   remedy?: string;
+  /** Of some failures: the cause as one word, for programs: `organization`, `credentials`, `api-token`. */
+  reason?: string;
 }

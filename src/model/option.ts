@@ -34,4 +34,12 @@ export interface CertificateSeen {
   names: string[];
   /** Whether a CA that this machine trusts signed it for this name. */
   trustedBySystem: boolean;
+  /** What was shown with it, from the issuer of the certificate upwards; nodes of 0.1.0 and older do not tell. */
+  chain?: CertificateAbove[];
+}
+
+export interface CertificateAbove {
+  subject: string;
+  sha256: string;
+  validTo: string;
 }

@@ -23,6 +23,7 @@ import { relayDoor } from './peer/relay-door.ts';
 import { Peers } from './peers.ts';
 import { type Door, type OpenPort, openPort } from './port.ts';
 import { aboutRoute } from './routes/about.ts';
+import { cloudCheckRoute } from './routes/cloud-check.ts';
 import { cloudRoutes } from './routes/clouds.ts';
 import { inventoryRoute } from './routes/inventory.ts';
 import { limitsRoute } from './routes/limits.ts';
@@ -131,6 +132,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
   const handlers = {
     ...aboutRoute({ name, version: VERSION, drivers: list, storage: () => storage.usage(), reach }),
     ...cloudRoutes(sessions, list, outward.ways.cloud, () => storage.usage()),
+    ...cloudCheckRoute(list, { way: outward.ways.cloud, log, stallSeconds: 2 * stallSeconds }),
     ...workRoutes(works, identity),
     ...ownerRoutes(storage, works),
     ...reachRoute(outward, take),

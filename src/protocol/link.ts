@@ -5,6 +5,7 @@
  * Bodies are JSON; faults are `FaultReport` with the status of their code; inventory is NDJSON.
  */
 import { z } from 'zod';
+import { CloudCheckSchema } from './cloud-check.ts';
 import { LogLevelSchema, SetLogLevelSchema } from './log-level.ts';
 import {
   CheckSchema,
@@ -77,6 +78,11 @@ export const SessionRequestSchema = z.object({
 });
 export type SessionRequest = z.infer<typeof SessionRequestSchema>;
 
+/** A session that is opened to look and closed again; without trust the walk ends with the certificate. */
+export const CloudCheckRequestSchema = SessionRequestSchema.omit({ owner: true }).extend({
+  trust: TrustSchema.optional(),
+});
+
 export const CloudAboutSchema = z.object({
   vendor: z.string(),
   product: z.string(),
@@ -110,6 +116,8 @@ export const linkOperations = {
     body: ProbeRequestSchema,
     answer: z.object({ certificate: z.unknown().nullable() }),
   },
+  /** The whole way to a cloud step by step, up to what the account may do. Nodes of 0.1.0 and older have it not. */
+  checkCloud: { method: 'POST', path: '/cloud-check', body: CloudCheckRequestSchema, answer: CloudCheckSchema },
   openSession: { method: 'PUT', path: '/clouds/:cloud/session', body: SessionRequestSchema, answer: CloudAboutSchema },
   closeSession: { method: 'DELETE', path: '/clouds/:cloud/session', answer: nothing },
   getObject: { method: 'GET', path: '/clouds/:cloud/objects/:object', answer: InventoryObjectSchema },

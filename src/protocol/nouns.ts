@@ -98,6 +98,7 @@ export const CertificateSeenSchema = z.object({
   validTo: z.string(),
   names: z.array(z.string()),
   trustedBySystem: z.boolean(),
+  chain: z.array(z.object({ subject: z.string(), sha256: z.string(), validTo: z.string() })).optional(),
 }) satisfies z.ZodType<CertificateSeen>;
 
 export const CheckSchema = z.object({
@@ -105,6 +106,7 @@ export const CheckSchema = z.object({
   outcome: z.enum(['pass', 'warn', 'fail']),
   found: z.string(),
   remedy: z.string().optional(),
+  reason: z.string().optional(),
 }) satisfies z.ZodType<Check>;
 
 export const LedgerEntrySchema = z.object({

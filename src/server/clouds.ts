@@ -3,7 +3,9 @@ import type { z } from 'zod';
 import { delay } from '../base/backoff.ts';
 import type { Log } from '../base/log.ts';
 import { Fault } from '../model/fault.ts';
-import type { AddCloudSchema, CloudView } from '../protocol/api/clouds.ts';
+import type { AddCloudSchema, CheckNewCloudSchema, CloudView } from '../protocol/api/clouds.ts';
+import type { CloudCheck } from '../protocol/cloud-check.ts';
+import { refuseFailedWalk, tooOld, walkToCloud } from './cloud-check.ts';
 import { sessionRequest, splitOptions } from './cloud-session.ts';
 import type { Events } from './events.ts';
 import type { NodeClient } from './link/node-client.ts';
@@ -23,8 +25,12 @@ export interface Clouds {
   /** By id or name. Fault `object.missing`. */
   get(cloud: string): CloudRow;
   view(cloud: string): CloudView;
-  /** Signs in on the node first; what cannot be signed in to is not stored. */
+  /** Has the node walk to it step by step, then signs in; what cannot be signed in to is not stored. */
   add(request: z.output<typeof AddCloudSchema>, signal: AbortSignal): Promise<CloudView>;
+  /** The same walk without adding anything. Fault `cloud.unsupported`: the node is too old. */
+  checkNew(request: z.output<typeof CheckNewCloudSchema>, signal: AbortSignal): Promise<CloudCheck>;
+  /** The walk to a cloud that is there, by one more session; what it found is kept. */
+  check(cloud: string, signal: AbortSignal): Promise<CloudCheck>;
   /** Signs in again, also after a refused login. */
   test(cloud: string, signal: AbortSignal): Promise<CloudView>;
   /** Forgets it here; touches nothing in it. The caller has checked that no job uses it. */
@@ -77,7 +83,11 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
     const body = sessionRequest(row, await readSecrets(database, row.id), owner, vault);
     const about = await nodes.client(row.node).openSession({ cloud: row.id, body }, signal);
     entry.open = true;
-    await settle(entry, 'connected', { about, fault: null });
+    const checked = entry.row.about?.checked;
+    await settle(entry, 'connected', {
+      about: { ...about, ...(checked === undefined ? {} : { checked }) },
+      fault: null,
+    });
   };
 
   const open = (entry: Entry): Promise<void> => {
@@ -212,10 +222,11 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       };
       const limited = AbortSignal.any([signal, AbortSignal.timeout(SIGN_IN_MILLISECONDS)]);
       const client = nodes.client(node.id);
-      row.about = await client.openSession(
-        { cloud: row.id, body: sessionRequest(row, secrets, owner, vault) },
-        limited,
-      );
+      const body = sessionRequest(row, secrets, owner, vault);
+      const checked = await walkToCloud(client, body, limited);
+      if (checked !== null) refuseFailedWalk(checked);
+      const about = await client.openSession({ cloud: row.id, body }, limited);
+      row.about = { ...about, ...(checked === null ? {} : { checked }) };
       try {
         await insertCloud(database, owner, row, secrets);
       } catch (error) {
@@ -225,6 +236,25 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       const entry = enter(row, true, 0);
       publish(entry);
       return viewOf(entry);
+    },
+    async checkNew({ name, node: nodeName, driver, options, trust }, signal) {
+      const node = nodes.get(nodeName);
+      if (trust !== undefined) splitOptions(node, driver, options, vault);
+      const limited = AbortSignal.any([signal, AbortSignal.timeout(SIGN_IN_MILLISECONDS)]);
+      const checked = await walkToCloud(nodes.client(node.id), { driver, label: name, options, trust }, limited);
+      if (checked === null) throw tooOld(node.name);
+      return checked;
+    },
+    async check(cloud, signal) {
+      const entry = find(cloud);
+      const { row } = entry;
+      const limited = AbortSignal.any([signal, entry.stop.signal, AbortSignal.timeout(SIGN_IN_MILLISECONDS)]);
+      const body = sessionRequest(row, await readSecrets(database, row.id), owner, vault);
+      const checked = await walkToCloud(nodes.client(row.node), body, limited);
+      if (checked === null) throw tooOld(nodes.get(row.node).name);
+      const { about } = entry.row;
+      if (about !== null) await settle(entry, entry.state, { about: { ...about, checked } });
+      return checked;
     },
     async test(cloud) {
       const entry = find(cloud);
@@ -274,7 +304,12 @@ function viewOf({ row, state, objects }: Entry): CloudView {
     state,
     ...(row.fault === null ? {} : { fault: row.fault }),
     ...(row.about === null ? {} : { product: row.about.product, version: row.about.version }),
+    ...(row.about?.checked === undefined ? {} : { checked: withoutCertificate(row.about.checked) }),
     objects,
     facets: row.about?.facets ?? [],
   };
+}
+
+function withoutCertificate({ certificate: _, ...checked }: CloudCheck): CloudView['checked'] {
+  return checked;
 }

@@ -71,6 +71,33 @@ describe('nodes and clouds', () => {
     expect((await cloudspan('clouds', 'test', 'vc')).stdout).toContain('answers');
   });
 
+  it('are checked again step by step, and say what works there', async () => {
+    const said = await cloudspan('clouds', 'check', 'vc');
+    expect(said.code, said.stderr).toBe(0);
+    expect(said.stdout).toMatch(
+      /^pass +tcp [\s\S]*^pass +certificate [\s\S]*^pass +privileges [\s\S]*^works +copy-out /m,
+    );
+    const known = (await site.client.listClouds({})).clouds.find(({ name }) => name === 'vcd');
+    expect(known?.checked?.checks.map(({ name }) => name)).toContain('login');
+    const json = await cloudspan('clouds', 'check', 'vcd', '--json');
+    expect(json.json).toMatchObject({ certificate: { sha256: site.lab('director').ready.fingerprint } });
+  });
+
+  it('are not added with a wrong organization, and the answer names step and cause', async () => {
+    const lab = site.lab('director');
+    const words = ['clouds', 'add', 'bad', '--driver', 'cloud-director', '--node', 'destination', '--json'];
+    const account = ['--url', lab.options.url ?? '', '--username', 'x', '--organization', 'no-such-org'];
+    const said = await terminal.run([...words, ...account, '--fingerprint', lab.ready.fingerprint], {
+      CLOUD_PASSWORD: 'x',
+    });
+    const { details } = said.json.fault as { details: { step: string; reason: string; steps: string[] } };
+    expect(details).toMatchObject({ step: 'login', reason: 'organization' });
+    expect(details.steps.map((step) => step.split(':')[0])).toEqual([
+      ...['pass tcp', 'pass tls', 'pass certificate', 'pass clock', 'fail login'],
+    ]);
+    expect(await stored()).toEqual(['vc', 'vcd']);
+  });
+
   it('are not added with a wrong password, which is tried only once', async () => {
     const lab = site.lab('vcenter');
     const refusals = async () =>

@@ -241,6 +241,15 @@ function handlersOf(node: FakeNode): Handlers {
     getLogLevel: async () => ({ level: 'silent', usual: 'silent' }),
     setLogLevel: async () => ({ level: 'silent', usual: 'silent' }),
     probe: async () => ({ certificate: null }),
+    async checkCloud({ body }) {
+      const at = new Date().toISOString();
+      if (body.options.password === node.password) {
+        return { at, checks: [{ name: 'login', outcome: 'pass', found: 'It lets in.' }], capabilities: [] };
+      }
+      const fault = new Fault('auth.refused', `toy ${body.label}: wrong password`, { details: { step: 'login' } });
+      const refused = { name: 'login', outcome: 'fail' as const, found: 'It does not let in.' };
+      return { at, checks: [refused], capabilities: [], fault: fault.report() };
+    },
     async openSession({ parameters, body }) {
       note(`openSession ${body.label}`);
       if (body.options.password !== node.password) throw new Fault('auth.refused', `toy ${body.label}: wrong password`);

@@ -123,6 +123,10 @@ function openCloud(world: MemoryWorld, label: string): Cloud {
       await world.onAsk('about');
       return { vendor: 'nobody', product: 'memory', version: '1', apiVersion: '1', instance: label, user: 'tester' };
     },
+    async examine() {
+      await world.onAsk('examine');
+      return { checks: [{ name: 'version', outcome: 'pass', found: 'It is memory.' }], capabilities: [] };
+    },
     inventory: {
       async *watch(signal) {
         await world.onAsk('watch');

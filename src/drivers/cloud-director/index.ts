@@ -1,4 +1,5 @@
 import type { Cloud, CloudAbout, ConnectSettings, Driver } from '../driver.ts';
+import { examine } from './examination.ts';
 import { exportsFacet } from './exports.ts';
 import { importsFacet } from './imports.ts';
 import { inventoryOf } from './inventory.ts';
@@ -21,6 +22,7 @@ export const driver: Driver = {
     const session = await Session.open(settings, signal);
     return {
       about: (callSignal) => about(session, callSignal),
+      examine: async (callSignal) => examine(session, await about(session, callSignal), callSignal),
       inventory: inventoryOf(session),
       power: powerFacet(session),
       exports: exportsFacet(session),

@@ -1,7 +1,8 @@
 import type { CloudHttp } from '../../base/http.ts';
 import { Fault } from '../../model/fault.ts';
 import { faultOfAnswer, readErrorBody } from './faults.ts';
-import type { Account } from './options.ts';
+import { type Account, isProvider } from './options.ts';
+import { refusedLogin } from './refused-login.ts';
 import type { ApiVersion } from './versions.ts';
 
 /**
@@ -15,24 +16,21 @@ export async function signIn(
   who: string,
   signal: AbortSignal,
 ): Promise<string> {
-  const { credentials, organization } = account;
+  const { credentials } = account;
   return credentials.kind === 'password'
     ? byPassword(http, account, credentials, version, who, signal)
-    : byApiToken(http, account, credentials.token, organization, version, who, signal);
-}
-
-export function isProvider(organization: string): boolean {
-  return organization.toLowerCase() === 'system';
+    : byApiToken(http, account, credentials.token, version, who, signal);
 }
 
 async function byPassword(
   http: CloudHttp,
-  { origin, organization }: Account,
+  account: Account,
   credentials: { username: string; password: string },
   version: ApiVersion,
   who: string,
   signal: AbortSignal,
 ): Promise<string> {
+  const { origin, organization } = account;
   const url = isProvider(organization) ? version.providerLoginUrl : version.loginUrl;
   requireOrigin(url, origin, who);
   const basic = Buffer.from(`${credentials.username}@${organization}:${credentials.password}`).toString('base64');
@@ -47,16 +45,7 @@ async function byPassword(
     signal,
   });
   const text = await response.text();
-  if (response.status === 401) {
-    throw new Fault(
-      'auth.refused',
-      `${who}: the sign-in of "${credentials.username}" to organization "${organization}" was refused`,
-      {
-        remedy:
-          'Check organization, user and password: Cloud Director does not tell which of them is wrong. Nothing is retried, so that the account is not locked.',
-      },
-    );
-  }
+  if (response.status === 401) throw await refusedLogin(http, account, '', who, signal);
   if (response.status !== 200) throw refusal(who, response, text);
   const token = response.headers['x-vmware-vcloud-access-token'];
   if (!token) throw new Fault('cloud.protocol', `${who}: the sign-in was answered without an access token`);
@@ -65,13 +54,13 @@ async function byPassword(
 
 async function byApiToken(
   http: CloudHttp,
-  { origin }: Account,
+  account: Account,
   apiToken: string,
-  organization: string,
   version: ApiVersion,
   who: string,
   signal: AbortSignal,
 ): Promise<string> {
+  const { origin, organization } = account;
   const path = isProvider(organization) ? 'provider' : `tenant/${encodeURIComponent(organization)}`;
   const response = await http.request({
     method: 'POST',
@@ -84,10 +73,9 @@ async function byApiToken(
     signal,
   });
   const text = await response.text();
-  if (response.status === 400 || response.status === 401 || response.status === 403) {
-    throw new Fault('auth.refused', `${who}: the API token was refused for organization "${organization}"`, {
-      remedy: 'Make a new token under User preferences in the portal, and check the name of the organization.',
-    });
+  if (response.status >= 400 && response.status < 405) {
+    const said = readErrorBody(response.status, response.headers['content-type'] ?? '', text).message;
+    throw await refusedLogin(http, account, said, who, signal);
   }
   if (response.status !== 200) throw refusal(who, response, text);
   const token = tokenOf(text);

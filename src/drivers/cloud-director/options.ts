@@ -42,6 +42,11 @@ export interface Account {
   credentials: Credentials;
 }
 
+/** The organization of system administrators. */
+export function isProvider(organization: string): boolean {
+  return organization.toLowerCase() === 'system';
+}
+
 export function originOf(values: OptionValues): URL {
   const text = (values.url ?? '').trim();
   const url = URL.canParse(text) ? new URL(text) : URL.canParse(`https://${text}`) ? new URL(`https://${text}`) : null;

@@ -2,8 +2,8 @@ import { CloudHttp, type CloudRequest, type CloudResponse } from '../../base/htt
 import { Fault } from '../../model/fault.ts';
 import type { ConnectSettings, DriverLog } from '../driver.ts';
 import { faultOfAnswer, readErrorBody } from './faults.ts';
-import { isProvider, requireOrigin, signIn } from './login.ts';
-import { type Account, readAccount } from './options.ts';
+import { requireOrigin, signIn } from './login.ts';
+import { type Account, isProvider, readAccount } from './options.ts';
 import { type ApiVersion, compareVersions, negotiate } from './versions.ts';
 import { parseXml, type XmlElement } from './xml.ts';
 

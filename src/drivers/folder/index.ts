@@ -6,6 +6,7 @@ import { Fault } from '../../model/fault.ts';
 import { SealedKeySchema } from '../../protocol/package.ts';
 import type { Cloud, ConnectSettings, Driver } from '../driver.ts';
 import { PACKAGE_SUFFIX } from './catalog.ts';
+import { examine } from './examination.ts';
 import { exportsFacet } from './exports.ts';
 import { fileFault } from './files.ts';
 import { importsFacet } from './imports.ts';
@@ -83,6 +84,7 @@ async function connect(
         time: new Date().toISOString(),
       };
     },
+    examine: () => examine(session),
     inventory: inventoryOf(session),
     exports: exportsFacet(session),
     imports: importsFacet(session),

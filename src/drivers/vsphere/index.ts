@@ -1,4 +1,5 @@
 import type { Cloud, Driver } from '../driver.ts';
+import { examine } from './examination.ts';
 import { vsphereExports } from './exports.ts';
 import { vsphereImports } from './imports.ts';
 import { VsphereInventory } from './inventory.ts';
@@ -22,6 +23,7 @@ export const driver: Driver = {
     const inventory = new VsphereInventory(session);
     return {
       about: (aboutSignal) => session.about(aboutSignal),
+      examine: (examineSignal) => examine(session, inventory, examineSignal),
       inventory,
       power: vspherePower(session, inventory),
       exports: vsphereExports(session, inventory),

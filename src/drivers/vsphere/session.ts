@@ -6,6 +6,7 @@ import type { CloudAbout, ConnectSettings, DriverLog } from '../driver.ts';
 import { child, type Element, parseDocument, type Ref, refOf, textOf } from './element.ts';
 import { faultOfAnswer, isVimFault, toFault } from './faults.ts';
 import { endpointOf, requiredValue } from './options.ts';
+import { refusedLogin } from './refused-login.ts';
 import { envelope, leaf } from './soap.ts';
 
 const SERVICE: Ref = { type: 'ServiceInstance', id: 'ServiceInstance' };
@@ -41,6 +42,7 @@ export class Session {
   /** A refused login is never tried again: accounts get locked. */
   #refused: Fault | undefined;
   #content: Element | undefined;
+  #key: string | undefined;
   #closed = false;
 
   constructor(settings: ConnectSettings) {
@@ -75,6 +77,11 @@ export class Session {
   /** The counter of logins: equal before and after means that nothing of the session was lost in between. */
   get generation(): number {
     return this.#generation;
+  }
+
+  /** Names this session to the vendor's managers; not the secret that the cookie holds. */
+  get key(): string | undefined {
+    return this.#key;
   }
 
   get cookie(): string | undefined {
@@ -195,10 +202,11 @@ export class Session {
     if (this.#generation > 0) this.#cookie = undefined;
     const content = leaf('userName', this.#username) + leaf('password', this.#password) + leaf('locale', 'en_US');
     try {
-      await this.#post('Login', this.service('sessionManager'), content, signal);
+      const answer = await this.#post('Login', this.service('sessionManager'), content, signal);
+      this.#key = textOf(child(answer, 'returnval'), 'key');
     } catch (error) {
-      if (!isVimFault(error, 'InvalidLogin')) throw error;
-      this.#refused = new Fault('auth.refused', `${this.who}: the login of "${this.#username}" was refused`);
+      if (!isVimFault(error, 'InvalidLogin', 'PasswordExpired', 'NoPermission')) throw error;
+      this.#refused = refusedLogin(this.who, this.#username, error.type);
       throw this.#refused;
     }
     if (this.#cookie === undefined) throw new Fault('cloud.protocol', `${this.who}: the login gave no cookie`);

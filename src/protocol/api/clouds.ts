@@ -1,5 +1,6 @@
 /** Clouds as clients see them. */
 import { z } from 'zod';
+import { CloudCheckSchema } from '../cloud-check.ts';
 import { CertificateSeenSchema, FaultReportSchema, OptionValuesSchema, TrustSchema } from '../nouns.ts';
 import { type ApiOperation, nothing } from './operation.ts';
 
@@ -17,11 +18,18 @@ export const CloudSchema = z.object({
   version: z.string().optional(),
   objects: z.number(),
   facets: z.array(z.string()),
+  /** What its last check found: when it was added, or asked for since. Absent: its node was too old to check it. */
+  checked: CloudCheckSchema.omit({ certificate: true }).optional(),
 });
 export type CloudView = z.infer<typeof CloudSchema>;
 
 export const ProbeCloudSchema = z.object({ node: z.string(), driver: z.string(), options: OptionValuesSchema });
 export const ProbeCloudAnswerSchema = z.object({ certificate: CertificateSeenSchema.nullable() });
+/** `trust` left out: the walk ends with the certificate, to be shown to a person. */
+export const CheckNewCloudSchema = ProbeCloudSchema.extend({
+  name: z.string().min(1).max(64).default('new'),
+  trust: TrustSchema.optional(),
+});
 export const AddCloudSchema = z.object({
   name: z.string().min(1).max(64),
   /** Id or name of the node next to it. */
@@ -49,6 +57,15 @@ export const cloudsOperations = {
     needs: 'administrator',
     audit: ['node', 'driver'],
   },
+  checkNewCloud: {
+    method: 'POST',
+    path: '/clouds/check',
+    summary: 'Check step by step whether a cloud could be added',
+    body: CheckNewCloudSchema,
+    answer: CloudCheckSchema,
+    needs: 'administrator',
+    audit: ['name', 'node', 'driver'],
+  },
   addCloud: {
     method: 'POST',
     path: '/clouds',
@@ -64,6 +81,13 @@ export const cloudsOperations = {
     path: '/clouds/:cloud/test',
     summary: 'Sign in to a cloud again',
     answer: CloudSchema,
+    needs: 'administrator',
+  },
+  checkCloud: {
+    method: 'POST',
+    path: '/clouds/:cloud/check',
+    summary: 'Check a cloud again step by step, and say what works there',
+    answer: CloudCheckSchema,
     needs: 'administrator',
   },
   removeCloud: {

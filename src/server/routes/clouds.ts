@@ -5,7 +5,7 @@ import type { Nodes } from '../nodes.ts';
 import type { Database } from '../store/database.ts';
 import type { Handlers } from './bind.ts';
 
-type Names = 'listClouds' | 'probeCloud' | 'addCloud' | 'testCloud' | 'removeCloud';
+type Names = 'listClouds' | 'probeCloud' | 'checkNewCloud' | 'addCloud' | 'testCloud' | 'checkCloud' | 'removeCloud';
 
 export function cloudRoutes(clouds: Clouds, nodes: Nodes, database: Database): Pick<Handlers, Names> {
   return {
@@ -16,10 +16,12 @@ export function cloudRoutes(clouds: Clouds, nodes: Nodes, database: Database): P
         await nodes.client(nodes.get(node).id).probe({ body: { driver, options } }, signal),
       );
     },
+    checkNewCloud: async ({ body, signal }) => clouds.checkNew(body, signal),
     addCloud: async ({ body, signal }) => clouds.add(body, signal),
     async testCloud({ parameters, signal }) {
       return clouds.test(parameters.cloud, signal);
     },
+    checkCloud: async ({ parameters, signal }) => clouds.check(parameters.cloud, signal),
     async removeCloud({ parameters }) {
       const { id, name } = clouds.get(parameters.cloud);
       await refuseWhileUsed(database, id, name);

@@ -1,7 +1,11 @@
 import type { FaultReport } from '../../model/fault.ts';
 import type { OptionValues, Trust } from '../../model/option.ts';
+import type { CloudCheck } from '../../protocol/cloud-check.ts';
 import type { CloudAboutAnswer } from '../../protocol/link.ts';
 import type { Database } from './database.ts';
+
+/** What a cloud said of itself at its last sign-in, with what its last check found. */
+export type KnownAbout = CloudAboutAnswer & { checked?: CloudCheck };
 
 export interface CloudRow {
   id: string;
@@ -11,7 +15,7 @@ export interface CloudRow {
   /** Without secrets. */
   options: OptionValues;
   trust: Trust;
-  about: CloudAboutAnswer | null;
+  about: KnownAbout | null;
   /** Why it is not signed in, kept over restarts so that a refused login is not repeated by one. */
   fault: FaultReport | null;
 }
