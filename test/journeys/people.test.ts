@@ -189,6 +189,36 @@ test('the event stream tells only of what is seen', async () => {
   for (const { stop } of [erik, all]) stop();
 });
 
+test('of a job with one end that is seen, view, list, log, ledger, undo and events name nothing of the other', async () => {
+  const { client, token } = await world.person('gerda');
+  const { client: both } = await world.person('heidi');
+  await grant('gerda', 'b/DC 1/vm', 'see');
+  for (const at of ['a', 'b']) await grant('heidi', at, 'see');
+  const gerda = await world.listen(token);
+  const { id } = await admin().startJob(copy('a/DC 1/vm/secret/payroll', 'b/DC 1/vm', 'gerda sees this'));
+  await ended(id);
+  await until(
+    async () => gerda.seen.some((event) => event.type === 'job' && event.job.state === 'succeeded'),
+    (heard) => heard,
+  );
+  const told = [
+    await client.getJob({ job: id }),
+    await client.listJobs({ query: {} }),
+    await client.jobLog({ job: id, query: {} }),
+    await client.jobLedger({ job: id }),
+    await client.previewUndo({ job: id }),
+    gerda.seen.filter(({ type }) => type === 'job'),
+  ];
+  for (const one of told) expect(JSON.stringify(one)).not.toMatch(/payroll|secret|"a"|a\/DC|node left/);
+  expect(told[0]).toMatchObject({ hidden: ['source'], source: '(not shown)', destination: 'b/DC 1/vm' });
+  expect((await client.jobLedger({ job: id })).entries).toMatchObject([{ cloud: 'b', name: 'gerda sees this' }]);
+  expect((await client.listJobs({ query: { text: 'payroll' } })).jobs).toEqual([]);
+  expect((await both.listJobs({ query: { text: 'payroll' } })).jobs).toMatchObject([{ id }]);
+  expect((await both.getJob({ job: id })).receipt?.source.name).toBe('payroll');
+  expect((await both.jobLog({ job: id, query: {} })).lines.length).toBeGreaterThan(1);
+  gerda.stop();
+});
+
 test('whoever started a job may stop it, others who see it may not, and the rest do not know of it', async () => {
   const { client: frida } = await world.person('frida');
   const { client: guest } = await world.person('guest');

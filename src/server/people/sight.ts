@@ -9,6 +9,7 @@ import type { Database } from '../store/database.ts';
 import { readGrants } from '../store/grants.ts';
 import { type JobPlaces, readPlaces } from '../store/places.ts';
 import { createRights, type Rights } from './rights.ts';
+import type { ShownEnds } from './shown-job.ts';
 
 /** The world as one account sees it: what it may not see is as if it did not exist. */
 export interface Sight {
@@ -19,6 +20,8 @@ export interface Sight {
   cloud(view: CloudView): CloudView | null;
   node(view: NodeView): NodeView | null;
   seesJob(places: JobPlaces | null): boolean;
+  /** What is told of a job that is seen. */
+  ends(places: JobPlaces | null): ShownEnds;
   /** Could start the same copy now. */
   mayRun(places: JobPlaces | null): boolean;
   /** May delete where the job puts things. */
@@ -48,6 +51,15 @@ export function createSights(database: Database, clouds: Pick<Clouds, 'get' | 'l
       },
     };
     const { who } = rights;
+    const ends = (places: JobPlaces | null): ShownEnds => {
+      if (rights.seesAll) return { source: true, destination: true, cloud: null };
+      if (places === null) return { source: false, destination: false, cloud: null };
+      const source = rights.may('see', places.source_cloud, places.source);
+      const destination = rights.may('see', places.destination_cloud, places.destination);
+      const one = source ? places.source_cloud : destination ? places.destination_cloud : null;
+      const apart = places.source_cloud !== places.destination_cloud;
+      return { source, destination, cloud: apart ? (clouds.list().find(({ id }) => id === one)?.name ?? null) : null };
+    };
     const admitted = ({ source_cloud, destination_cloud }: JobPlaces) =>
       who.clouds === null || who.clouds.includes(source_cloud) || who.clouds.includes(destination_cloud);
     return {
@@ -67,9 +79,8 @@ export function createSights(database: Database, clouds: Pick<Clouds, 'get' | 'l
       seesJob: (places) =>
         rights.seesAll ||
         (places !== null &&
-          ((places.account === who.account && admitted(places)) ||
-            rights.may('see', places.source_cloud, places.source) ||
-            rights.may('see', places.destination_cloud, places.destination))),
+          ((places.account === who.account && admitted(places)) || ends(places).source || ends(places).destination)),
+      ends,
       mayUndo: (places) =>
         places === null ? rights.administers : rights.may('delete', places.destination_cloud, places.destination),
       mayRun: (places) =>
