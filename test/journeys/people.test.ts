@@ -219,6 +219,18 @@ test('of a job with one end that is seen, view, list, log, ledger, undo and even
   gerda.stop();
 });
 
+test('an id that a cloud does not know is not asked for again and again', async () => {
+  const { client } = await world.person('ida');
+  await grant('ida', 'a', 'see');
+  const asked: string[] = [];
+  world.left.before = async (operation) => void asked.push(operation);
+  const { id: cloud } = await cloudOf('a');
+  for (const object of ['vm-guess', 'vm-guess', 'vm-other'])
+    await expect(client.description({ cloud, object })).rejects.toEqual(refused('object.missing'));
+  world.left.before = undefined;
+  expect(asked.filter((operation) => operation === 'getObject')).toHaveLength(2);
+});
+
 test('whoever started a job may stop it, others who see it may not, and the rest do not know of it', async () => {
   const { client: frida } = await world.person('frida');
   const { client: guest } = await world.person('guest');

@@ -3,6 +3,7 @@ import type { CloudView } from '../../protocol/api/clouds.ts';
 import type { NodeView } from '../../protocol/api/nodes.ts';
 import type { Signed } from '../auth.ts';
 import type { Clouds } from '../clouds.ts';
+import { createMisses } from '../misses.ts';
 import { createObjects, type Objects } from '../objects.ts';
 import { findAccount } from '../store/accounts.ts';
 import type { Database } from '../store/database.ts';
@@ -35,6 +36,7 @@ export interface Sights {
 }
 
 export function createSights(database: Database, clouds: Pick<Clouds, 'get' | 'list' | 'use'>, owner: string): Sights {
+  const misses = createMisses();
   const of = async (signed: Signed) => createSight(createRights(signed, await readGrants(database, signed.account)));
 
   function createSight(rights: Rights): Sight {
@@ -65,7 +67,7 @@ export function createSights(database: Database, clouds: Pick<Clouds, 'get' | 'l
     return {
       rights,
       clouds: seenClouds,
-      objects: createObjects(database, seenClouds, owner, rights),
+      objects: createObjects(database, seenClouds, owner, rights, misses),
       cloud(view) {
         if (!seen(view.id)) return null;
         return rights.seesAll ? view : { ...view, options: {} };
