@@ -61,7 +61,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
   const entries = new Map<string, Entry>();
   const told = new Map<string, NodeJS.Timeout>();
 
-  const publish = (entry: Entry) => events.publish({ type: 'cloud', cloud: viewOf(entry) });
+  const publish = (entry: Entry) => events.publish({ type: 'cloud', cloud: viewOf(entry, owner) });
 
   const settle = async (entry: Entry, state: CloudView['state'], change: Partial<CloudRow>): Promise<void> => {
     entry.state = state;
@@ -74,7 +74,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
   const signIn = async (entry: Entry): Promise<void> => {
     const { row } = entry;
     const signal = AbortSignal.any([entry.stop.signal, AbortSignal.timeout(SIGN_IN_MILLISECONDS)]);
-    const body = sessionRequest(row, await readSecrets(database, row.id), owner, vault);
+    const body = sessionRequest(row, await readSecrets(database, row.id), vault);
     const about = await nodes.client(row.node).openSession({ cloud: row.id, body }, signal);
     entry.open = true;
     await settle(entry, 'connected', { about, fault: null });
@@ -100,7 +100,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
     const { id, node } = entry.row;
     const { signal } = entry.stop;
     for await (const event of nodes.client(node).inventory(id, signal)) {
-      await applyInventory(database, owner, id, event);
+      await applyInventory(database, entry.row.owner, id, event);
       entry.objects = await countObjects(database, id);
       if (event.type === 'snapshot') publish(entry);
       if (told.has(id)) continue;
@@ -190,18 +190,19 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
   for (const row of await readClouds(database)) enter(row, false, await countObjects(database, row.id));
 
   return {
-    list: () => [...entries.values()].map(viewOf).sort((a, b) => a.name.localeCompare(b.name)),
+    list: () => [...entries.values()].map((entry) => viewOf(entry, owner)).sort((a, b) => a.name.localeCompare(b.name)),
     get: (cloud) => find(cloud).row,
-    view: (cloud) => viewOf(find(cloud)),
+    view: (cloud) => viewOf(find(cloud), owner),
     async add(request, signal) {
-      if ([...entries.values()].some(({ row }) => row.name === request.name)) {
+      const node = nodes.get(request.node);
+      if ([...entries.values()].some(({ row }) => row.name === request.name && row.owner === node.owner)) {
         throw new Fault('object.exists', `there is a cloud "${request.name}" already`);
       }
-      const node = nodes.get(request.node);
       const { plain, secrets } = splitOptions(node, request.driver, request.options, vault);
       const { name, driver, trust } = request;
       const row: CloudRow = {
         id: randomUUID(),
+        owner: node.owner,
         name,
         driver,
         node: node.id,
@@ -212,25 +213,22 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       };
       const limited = AbortSignal.any([signal, AbortSignal.timeout(SIGN_IN_MILLISECONDS)]);
       const client = nodes.client(node.id);
-      row.about = await client.openSession(
-        { cloud: row.id, body: sessionRequest(row, secrets, owner, vault) },
-        limited,
-      );
+      row.about = await client.openSession({ cloud: row.id, body: sessionRequest(row, secrets, vault) }, limited);
       try {
-        await insertCloud(database, owner, row, secrets);
+        await insertCloud(database, row, secrets);
       } catch (error) {
         await client.closeSession({ cloud: row.id }, AbortSignal.timeout(10_000)).catch(() => {});
         throw error;
       }
       const entry = enter(row, true, 0);
       publish(entry);
-      return viewOf(entry);
+      return viewOf(entry, owner);
     },
     async test(cloud) {
       const entry = find(cloud);
       await open(entry);
       entry.wake.abort();
-      return viewOf(entry);
+      return viewOf(entry, owner);
     },
     async remove(cloud) {
       const entry = find(cloud);
@@ -263,12 +261,13 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
   };
 }
 
-function viewOf({ row, state, objects }: Entry): CloudView {
+function viewOf({ row, state, objects }: Entry, owner: string): CloudView {
   return {
     id: row.id,
     name: row.name,
     driver: row.driver,
     node: row.node,
+    ...(row.owner === owner ? {} : { tenant: row.owner }),
     options: row.options,
     trust: row.trust,
     state,

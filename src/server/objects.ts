@@ -30,6 +30,8 @@ export interface Objects {
   at(cloud: string, names: string[]): Promise<StoredObject[]>;
   /** Fault `auth.forbidden` where whoever looks may not do this with an object that it sees. */
   demand(right: Right, cloud: string, object: StoredObject): void;
+  /** Fault `input.invalid` for clouds of two tenants: nothing goes from one to the other. */
+  refuseApart(source: string, destination: string): void;
 }
 
 /**
@@ -39,7 +41,6 @@ export interface Objects {
 export function createObjects(
   database: Database,
   clouds: Pick<Clouds, 'get' | 'use'>,
-  owner: string,
   rights?: Rights,
   misses = createMisses(),
 ): Objects {
@@ -57,7 +58,10 @@ export function createObjects(
     try {
       const signal = AbortSignal.timeout(ASK_MILLISECONDS);
       const seen = await clouds.use(cloud, (node) => node.getObject({ cloud, object: id }, signal));
-      await applyInventory(database, owner, cloud, { type: 'put', objects: [seen as InventoryObject] });
+      await applyInventory(database, clouds.get(cloud).owner, cloud, {
+        type: 'put',
+        objects: [seen as InventoryObject],
+      });
       return await objectById(database, cloud, seen.id);
     } catch (error) {
       if (error instanceof Fault && error.code === 'object.missing') misses.add(cloud, id);
@@ -71,6 +75,13 @@ export function createObjects(
     at: (cloud, names) => seen(cloud, objectsAt(database, cloud, names)),
     demand(right, cloud, object) {
       if (rights !== undefined) refuseObject(right, rights, clouds.get(cloud), object);
+    },
+    refuseApart(source, destination) {
+      const [from, to] = [clouds.get(source), clouds.get(destination)];
+      if (from.owner === to.owner) return;
+      throw new Fault('input.invalid', `${from.name} and ${to.name} belong to different tenants`, {
+        remedy: 'Copy within one tenant; by a disk it goes as well: cloudspan export, then cloudspan import.',
+      });
     },
     async list({ cloud, parent, path, kinds }) {
       const { id } = clouds.get(cloud);
