@@ -21,6 +21,7 @@ export function addAccounts(program: Command): void {
     .command('create <name>')
     .description('make an account; it sees nothing until something is granted to it')
     .option('--role <role>', ROLES.join(', '), 'viewer')
+    .option('--tenant <tenant>', 'make it in this tenant; its name then ends with @<tenant>')
     .option(PASSWORD_FILE, PASSWORD_HELP)
     .option('--json', 'answer as JSON')
     .action(create);
@@ -54,20 +55,24 @@ async function list(flags: { json?: boolean }): Promise<void> {
   await using connection = await connectLast();
   const { accounts } = await connection.client.listAccounts({});
   if (flags.json === true) return printJson({ accounts });
-  const rows = accounts.map(({ name, role, disabled, signIn, lastSignIn }) => [
+  const rows = accounts.map(({ name, role, tenant, disabled, signIn, lastSignIn }) => [
     name,
     role,
     disabled ? 'disabled' : signIn === 'provider' ? 'by the provider' : 'by password',
     lastSignIn ?? 'never',
+    tenant ?? '',
   ]);
-  printTable(['NAME', 'ROLE', 'SIGNS IN', 'LAST'], rows);
+  printTable(['NAME', 'ROLE', 'SIGNS IN', 'LAST', 'TENANT'], rows);
 }
 
-async function create(name: string, flags: PasswordFlags & { role: string }): Promise<void> {
+async function create(name: string, flags: PasswordFlags & { role: string; tenant?: string }): Promise<void> {
+  const { tenant } = flags;
   const role = readRole(flags.role);
   const password = await newPassword(flags.passwordFile);
   await using connection = await connectLast();
-  const account = await connection.client.createAccount({ body: { name, role, password } });
+  const account = await connection.client.createAccount({
+    body: { name, role, password, ...(tenant === undefined ? {} : { tenant }) },
+  });
   if (flags.json === true) printJson(account);
   else printLine(`${account.name} is ${account.role}; what it may see is granted with \`cloudspan grants add\``);
 }

@@ -29,6 +29,7 @@ export function addNodes(program: Command): Command {
     .command('token')
     .description('make a token with which one node joins this server')
     .option('--address <host:port>', 'where the node reaches the server')
+    .option('--tenant <tenant>', 'whose the node will be, with the clouds next to it')
     .option('--json', 'answer as JSON')
     .action(token);
   nodes
@@ -94,10 +95,13 @@ function limitText(node: NodeView): string {
     .join(', ');
 }
 
-async function token(flags: JsonFlag & { address?: string }): Promise<void> {
+async function token(flags: JsonFlag & { address?: string; tenant?: string }): Promise<void> {
+  const { tenant } = flags;
   await using connection = await connectLast();
   const address = flags.address ?? new URL(connection.server).host;
-  const answer = await connection.client.createJoinToken({ body: { address } });
+  const answer = await connection.client.createJoinToken({
+    body: { address, ...(tenant === undefined ? {} : { tenant }) },
+  });
   if (flags.json === true) return printJson(answer);
   printLine(`Run this next to your cloud, before ${answer.expires}:`);
   printLine(`  CLOUDSPAN_JOIN_TOKEN=${answer.token} cloudspan node join ${address}`);

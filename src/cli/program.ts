@@ -18,6 +18,7 @@ import { addImport } from './offline/import.ts';
 import { addProvider } from './provider.ts';
 import { addRetention } from './retention.ts';
 import { addServer } from './server.ts';
+import { addTenants } from './tenants.ts';
 import { addTokens } from './tokens.ts';
 import { addVerify } from './verify.ts';
 
@@ -35,6 +36,7 @@ export function addClientCommands(program: Command): void {
   addVerify(program);
   addAccounts(program);
   addGrants(program);
+  addTenants(program);
   addTokens(program);
   addAudit(program);
   addProvider(program);

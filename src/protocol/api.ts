@@ -15,6 +15,7 @@ import type { ApiOperation } from './api/operation.ts';
 import { providerOperations } from './api/provider.ts';
 import { retentionOperations } from './api/retention.ts';
 import { serverOperations } from './api/server.ts';
+import { tenantsOperations } from './api/tenants.ts';
 import { tokensOperations } from './api/tokens.ts';
 import { FaultReportSchema } from './nouns.ts';
 import { readingOperations } from './readings.ts';
@@ -44,6 +45,7 @@ export const apiOperations = {
   ...accountOperations,
   ...accountsOperations,
   ...grantsOperations,
+  ...tenantsOperations,
   ...tokensOperations,
   ...auditOperations,
   ...providerOperations,

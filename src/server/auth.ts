@@ -31,6 +31,8 @@ export interface Signed {
   account: string;
   user: string;
   role: Role;
+  /** Id of the tenant; null for accounts of the installation itself. */
+  tenant: string | null;
   /** `own` for a session. */
   scope: Scope;
   /** Ids of the clouds that a token is limited to. */
@@ -89,8 +91,8 @@ export function createAuth(database: Database, now: () => number = Date.now): Au
             remedy: 'Make a new one with `cloudspan tokens create`.',
           });
         }
-        const { account, user, role, scope, clouds, name } = used;
-        return { account, user, role, scope, clouds, via: `token ${name}` };
+        const { account, user, role, tenant, scope, clouds, name } = used;
+        return { account, user, role, tenant, scope, clouds, via: `token ${name}` };
       }
       const session = await readSession(database, hash, new Date(now()));
       if (session === null) throw new Fault('auth.required', 'the session is unknown or over');

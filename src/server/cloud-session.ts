@@ -41,12 +41,12 @@ export function splitOptions(node: NodeRow, driverName: string, values: OptionVa
 }
 
 /** What the node needs to sign in; secrets are opened for this moment only. Fault: `vault.locked`. */
-export function sessionRequest(row: CloudRow, secrets: SealedSecret[], owner: string, vault: Vault): SessionRequest {
+export function sessionRequest(row: CloudRow, secrets: SealedSecret[], vault: Vault): SessionRequest {
   const opened = secrets.map(({ id, name, sealed }) => [name, vault.open(id, sealed)] as const);
   return {
     driver: row.driver,
     label: row.name,
-    owner,
+    owner: row.owner,
     options: { ...row.options, ...Object.fromEntries(opened) },
     trust: row.trust,
   };

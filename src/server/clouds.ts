@@ -67,7 +67,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
   const entries = new Map<string, Entry>();
   const told = new Map<string, NodeJS.Timeout>();
 
-  const publish = (entry: Entry) => events.publish({ type: 'cloud', cloud: viewOf(entry) });
+  const publish = (entry: Entry) => events.publish({ type: 'cloud', cloud: viewOf(entry, owner) });
 
   const settle = async (entry: Entry, state: CloudView['state'], change: Partial<CloudRow>): Promise<void> => {
     entry.state = state;
@@ -80,7 +80,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
   const signIn = async (entry: Entry): Promise<void> => {
     const { row } = entry;
     const signal = AbortSignal.any([entry.stop.signal, AbortSignal.timeout(SIGN_IN_MILLISECONDS)]);
-    const body = sessionRequest(row, await readSecrets(database, row.id), owner, vault);
+    const body = sessionRequest(row, await readSecrets(database, row.id), vault);
     const about = await nodes.client(row.node).openSession({ cloud: row.id, body }, signal);
     entry.open = true;
     const checked = entry.row.about?.checked;
@@ -110,7 +110,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
     const { id, node } = entry.row;
     const { signal } = entry.stop;
     for await (const event of nodes.client(node).inventory(id, signal)) {
-      await applyInventory(database, owner, id, event);
+      await applyInventory(database, entry.row.owner, id, event);
       entry.objects = await countObjects(database, id);
       if (event.type === 'snapshot') publish(entry);
       if (told.has(id)) continue;
@@ -200,18 +200,19 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
   for (const row of await readClouds(database)) enter(row, false, await countObjects(database, row.id));
 
   return {
-    list: () => [...entries.values()].map(viewOf).sort((a, b) => a.name.localeCompare(b.name)),
+    list: () => [...entries.values()].map((entry) => viewOf(entry, owner)).sort((a, b) => a.name.localeCompare(b.name)),
     get: (cloud) => find(cloud).row,
-    view: (cloud) => viewOf(find(cloud)),
+    view: (cloud) => viewOf(find(cloud), owner),
     async add(request, signal) {
-      if ([...entries.values()].some(({ row }) => row.name === request.name)) {
+      const node = nodes.get(request.node);
+      if ([...entries.values()].some(({ row }) => row.name === request.name && row.owner === node.owner)) {
         throw new Fault('object.exists', `there is a cloud "${request.name}" already`);
       }
-      const node = nodes.get(request.node);
       const { plain, secrets } = splitOptions(node, request.driver, request.options, vault);
       const { name, driver, trust } = request;
       const row: CloudRow = {
         id: randomUUID(),
+        owner: node.owner,
         name,
         driver,
         node: node.id,
@@ -222,20 +223,20 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       };
       const limited = AbortSignal.any([signal, AbortSignal.timeout(SIGN_IN_MILLISECONDS)]);
       const client = nodes.client(node.id);
-      const body = sessionRequest(row, secrets, owner, vault);
+      const body = sessionRequest(row, secrets, vault);
       const checked = await walkToCloud(client, body, limited);
       if (checked !== null) refuseFailedWalk(checked);
       const about = await client.openSession({ cloud: row.id, body }, limited);
       row.about = { ...about, ...(checked === null ? {} : { checked }) };
       try {
-        await insertCloud(database, owner, row, secrets);
+        await insertCloud(database, row, secrets);
       } catch (error) {
         await client.closeSession({ cloud: row.id }, AbortSignal.timeout(10_000)).catch(() => {});
         throw error;
       }
       const entry = enter(row, true, 0);
       publish(entry);
-      return viewOf(entry);
+      return viewOf(entry, owner);
     },
     async checkNew({ name, node: nodeName, driver, options, trust }, signal) {
       const node = nodes.get(nodeName);
@@ -249,7 +250,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       const entry = find(cloud);
       const { row } = entry;
       const limited = AbortSignal.any([signal, entry.stop.signal, AbortSignal.timeout(SIGN_IN_MILLISECONDS)]);
-      const body = sessionRequest(row, await readSecrets(database, row.id), owner, vault);
+      const body = sessionRequest(row, await readSecrets(database, row.id), vault);
       const checked = await walkToCloud(nodes.client(row.node), body, limited);
       if (checked === null) throw tooOld(nodes.get(row.node).name);
       const { about } = entry.row;
@@ -260,7 +261,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       const entry = find(cloud);
       await open(entry);
       entry.wake.abort();
-      return viewOf(entry);
+      return viewOf(entry, owner);
     },
     async remove(cloud) {
       const entry = find(cloud);
@@ -293,12 +294,13 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
   };
 }
 
-function viewOf({ row, state, objects }: Entry): CloudView {
+function viewOf({ row, state, objects }: Entry, owner: string): CloudView {
   return {
     id: row.id,
     name: row.name,
     driver: row.driver,
     node: row.node,
+    ...(row.owner === owner ? {} : { tenant: row.owner }),
     options: row.options,
     trust: row.trust,
     state,

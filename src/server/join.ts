@@ -11,8 +11,8 @@ import { audit } from './store/settings.ts';
 const TOKEN_MINUTES = 30;
 
 export interface Joining {
-  /** A single-use token, good for 30 minutes. `address` is where the node shall dial. */
-  createToken(address: string, account: string): Promise<{ token: string; expires: string }>;
+  /** A single-use token, good for 30 minutes. `address` is where the node shall dial; it will be the tenant's. */
+  createToken(address: string, account: string, tenant: string | null): Promise<{ token: string; expires: string }>;
   /**
    * Stores the pin of the certificate that the node showed. Faults: `node.join-refused`, `node.untrusted` (no
    * certificate), `input.invalid`, `object.exists` (the name).
@@ -22,11 +22,11 @@ export interface Joining {
 
 export function createJoining(database: Database, nodes: Nodes, identity: Identity, owner: string): Joining {
   return {
-    async createToken(address, account) {
+    async createToken(address, account, tenant) {
       parseAddress(address);
       const secret = randomBytes(32).toString('base64url');
       const expires = new Date(Date.now() + TOKEN_MINUTES * 60_000).toISOString();
-      await insertToken(database, hashOf(secret), account, expires);
+      await insertToken(database, hashOf(secret), account, tenant ?? owner, expires);
       const token: JoinToken = { server: address, pin: identity.pin, secret, expires };
       return { token: `cs1.${Buffer.from(JSON.stringify(token)).toString('base64url')}`, expires };
     },

@@ -57,7 +57,8 @@ export async function openNodes(
   book: LimitBook,
   log: Log,
   stallSeconds: number,
-  way?: Way,
+  way: Way | undefined,
+  owner: string,
 ): Promise<Nodes> {
   const entries = new Map<string, Entry>();
   const listeners: ((id: string) => void)[] = [];
@@ -65,7 +66,7 @@ export async function openNodes(
   const tasks = new Set<Promise<void>>();
   let closed = false;
 
-  const publish = (entry: Entry) => events.publish({ type: 'node', node: viewOf(entry.row, entry.link, book) });
+  const publish = (entry: Entry) => events.publish({ type: 'node', node: viewOf(entry.row, entry.link, book, owner) });
 
   const serve = async (entry: Entry, socket: Duplex): Promise<void> => {
     const { row } = entry;
@@ -152,7 +153,7 @@ export async function openNodes(
   return {
     list: () =>
       [...entries.values()]
-        .map(({ row, link }) => viewOf(row, link, book))
+        .map(({ row, link }) => viewOf(row, link, book, owner))
         .sort((a, b) => a.name.localeCompare(b.name)),
     get: (node) => find(node).row,
     byPin: (pin) => [...entries.values()].find(({ row }) => row.pin === pin)?.row ?? null,
@@ -191,7 +192,7 @@ export async function openNodes(
   };
 }
 
-function viewOf(row: NodeRow, link: LinkSession | null, book: LimitBook): NodeView {
+function viewOf(row: NodeRow, link: LinkSession | null, book: LimitBook, owner: string): NodeView {
   return {
     id: row.id,
     name: row.name,
@@ -199,6 +200,7 @@ function viewOf(row: NodeRow, link: LinkSession | null, book: LimitBook): NodeVi
     publicKey: publicKeyOf(row.certificate),
     link: row.link,
     public: row.public,
+    ...(row.owner === owner ? {} : { tenant: row.owner }),
     ...(row.address === null ? {} : { address: row.address }),
     connected: link !== null,
     ...(link === null ? {} : { since: link.since }),

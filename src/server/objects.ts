@@ -4,6 +4,7 @@ import { escapeName, joinPath, parseCloudPath } from '../model/path.ts';
 import type { Right } from '../model/rights.ts';
 import type { ObjectView } from '../protocol/api/objects.ts';
 import type { Clouds } from './clouds.ts';
+import { createMisses } from './misses.ts';
 import { refuseObject } from './people/refuse.ts';
 import type { Rights } from './people/rights.ts';
 import type { Database } from './store/database.ts';
@@ -29,14 +30,19 @@ export interface Objects {
   at(cloud: string, names: string[]): Promise<StoredObject[]>;
   /** Fault `auth.forbidden` where whoever looks may not do this with an object that it sees. */
   demand(right: Right, cloud: string, object: StoredObject): void;
+  /** Fault `input.invalid` for clouds of two tenants: nothing goes from one to the other. */
+  refuseApart(source: string, destination: string): void;
 }
 
-/** @param rights Of whoever looks: what it does not see is not there. Without them everything is seen. */
+/**
+ * @param rights Of whoever looks: what it does not see is not there. Without them everything is seen.
+ * @param misses What the clouds were asked for in vain.
+ */
 export function createObjects(
   database: Database,
   clouds: Pick<Clouds, 'get' | 'use'>,
-  owner: string,
   rights?: Rights,
+  misses = createMisses(),
 ): Objects {
   const seen = async (cloud: string, found: Promise<StoredObject[]>) =>
     (await found).flatMap((object) => asSeen(rights, cloud, object));
@@ -48,12 +54,17 @@ export function createObjects(
   };
   /** A cloud may have objects that its inventory does not list (files on datastores): it knows them by their ids. */
   const askCloud = async (cloud: string, id: string) => {
+    if (misses.has(cloud, id)) return null;
     try {
       const signal = AbortSignal.timeout(ASK_MILLISECONDS);
       const seen = await clouds.use(cloud, (node) => node.getObject({ cloud, object: id }, signal));
-      await applyInventory(database, owner, cloud, { type: 'put', objects: [seen as InventoryObject] });
+      await applyInventory(database, clouds.get(cloud).owner, cloud, {
+        type: 'put',
+        objects: [seen as InventoryObject],
+      });
       return await objectById(database, cloud, seen.id);
-    } catch {
+    } catch (error) {
+      if (error instanceof Fault && error.code === 'object.missing') misses.add(cloud, id);
       // Also of a cloud that does not answer nothing more is known than what it listed.
       return null;
     }
@@ -64,6 +75,13 @@ export function createObjects(
     at: (cloud, names) => seen(cloud, objectsAt(database, cloud, names)),
     demand(right, cloud, object) {
       if (rights !== undefined) refuseObject(right, rights, clouds.get(cloud), object);
+    },
+    refuseApart(source, destination) {
+      const [from, to] = [clouds.get(source), clouds.get(destination)];
+      if (from.owner === to.owner) return;
+      throw new Fault('input.invalid', `${from.name} and ${to.name} belong to different tenants`, {
+        remedy: 'Copy within one tenant; by a disk it goes as well: cloudspan export, then cloudspan import.',
+      });
     },
     async list({ cloud, parent, path, kinds }) {
       const { id } = clouds.get(cloud);

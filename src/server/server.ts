@@ -105,14 +105,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const firstPassword = await auth.firstPassword();
 
   const book = await openLimitBook(database, owner);
-  const nodes = await openNodes(database, identity, events, book, log, stallSeconds, options.way);
+  const nodes = await openNodes(database, identity, events, book, log, stallSeconds, options.way, owner);
   stack.defer(() => nodes.close());
   const clouds = await openClouds({ database, nodes, vault, events, owner, log });
   stack.defer(() => clouds.close());
-  const objects = createObjects(database, clouds, owner);
-  const people = openPeople({ database, auth, clouds, nodes, vault, owner });
+  const objects = createObjects(database, clouds);
+  const people = openPeople({ database, auth, clouds, nodes, vault });
   const closing = new AbortController();
-  const storageKeys = keepStorageKeys({ database, nodes, vault, owner, closing: closing.signal, log });
+  const storageKeys = keepStorageKeys({ database, nodes, vault, closing: closing.signal, log });
   const paths = createPaths({ nodes, identity, owner, relay: options.relay !== false });
   const limits = createLimits(book, nodes, closing.signal, log);
   const records = createRecords(database, events, log);
@@ -142,7 +142,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const handlers = {
     ...people.routes,
     ...storageRoutes(nodes, storageKeys),
-    ...nodeRoutes({ nodes, paths, clouds, joining, limits }),
+    ...nodeRoutes({ nodes, paths, clouds, joining, limits, tenants: people.tenants }),
     ...cloudRoutes(clouds, nodes, database),
     ...objectRoutes(clouds),
     ...readingRoutes(clouds, owner),

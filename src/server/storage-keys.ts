@@ -24,11 +24,10 @@ export function keepStorageKeys(options: {
   database: Database;
   nodes: Nodes;
   vault: Vault;
-  owner: string;
   closing: AbortSignal;
   log: Log;
 }): StorageKeys {
-  const { database, nodes, vault, owner, closing, log } = options;
+  const { database, nodes, vault, closing, log } = options;
 
   const keyOf = async (node: string): Promise<string> => {
     const made = vault.seal(secretOf(node), randomBytes(KEY_BYTES).toString('base64'));
@@ -42,7 +41,7 @@ export function keepStorageKeys(options: {
     if (nodes.get(node).about?.storage.encrypted !== true) return;
     while (!closing.aborted && nodes.connected(node)) {
       try {
-        await nodes.client(node).giveKey({ owner, body: { key: await keyOf(node) } }, closing);
+        await nodes.client(node).giveKey({ owner: nodes.get(node).owner, body: { key: await keyOf(node) } }, closing);
         return;
       } catch (error) {
         log.warn({ node, fault: Fault.from(error, node).report() }, 'the node has not got the key of its storage');
@@ -58,7 +57,7 @@ export function keepStorageKeys(options: {
       // Asked first, so that nothing that is still being received loses its key.
       const fault = await nodes
         .client(node)
-        .eraseOwner({ owner }, signal)
+        .eraseOwner({ owner: nodes.get(node).owner }, signal)
         .then(
           () => null,
           (error: unknown) => Fault.from(error, nodes.get(node).name),

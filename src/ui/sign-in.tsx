@@ -31,8 +31,9 @@ function readRefusal(code: string | null): Fault | null {
 
 export function SignIn() {
   const queries = useQueryClient();
-  const [user, setUser] = useState('admin');
+  const [user, setUser] = useState('');
   const [password, setPassword] = useState('');
+  const name = useRef<HTMLInputElement>(null);
   const field = useRef<HTMLInputElement>(null);
   const login = useMutation({
     mutationFn: () => api.login({ body: { user, password } }),
@@ -43,7 +44,7 @@ export function SignIn() {
   const provider = ways.data?.provider ?? null;
   useEffect(() => {
     document.title = `${words.signIn.title} · ${words.product}`;
-    field.current?.focus();
+    name.current?.focus();
   }, []);
   const submit = (event: FormEvent) => {
     event.preventDefault();
@@ -61,6 +62,7 @@ export function SignIn() {
               </Title>
             </Group>
             <TextInput
+              ref={name}
               label={words.signIn.user}
               value={user}
               onChange={(event) => setUser(event.currentTarget.value)}

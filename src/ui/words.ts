@@ -8,7 +8,7 @@ export const words = {
     password: 'Password',
     show: 'Show or hide what is typed',
     action: 'Sign in',
-    first: 'The first password was printed where the server was started.',
+    first: 'The first account is admin; its password was printed where the server was first started.',
     or: 'or',
   },
   navigation: {

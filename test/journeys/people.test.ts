@@ -59,6 +59,7 @@ test('a new account sees nothing, by any operation, whatever ids it guesses', as
     setAlarmRules: {},
     addChannel: { name: 'x', target: { kind: 'syslog', host: 'localhost', port: 6514 } },
     releaseHold: {},
+    createTenant: { name: 'x' },
     addGrant: { account: 'newcomer', at: 'a', effect: 'allow', rights: ['see'] },
   };
   for (const [name, { method, path, needs }] of Object.entries(apiOperations)) {
@@ -67,7 +68,7 @@ test('a new account sees nothing, by any operation, whatever ids it guesses', as
     const body = bodies[name as ApiOperationName];
     const question = { method, path: `/api/v1${url}`, ...(body === undefined ? {} : { body: JSON.stringify(body) }) };
     const answer = await send(world.server.ready.url, question, token);
-    const wanted = needs === 'administrator' ? 'auth.forbidden' : 'object.missing';
+    const wanted = needs === 'administrator' || needs === 'tenant' ? 'auth.forbidden' : 'object.missing';
     expect([name, JSON.parse(answer.text).code]).toEqual([name, wanted]);
     expect(answer.text).not.toContain('Known clouds: a');
   }
@@ -187,6 +188,48 @@ test('the event stream tells only of what is seen', async () => {
   );
   expect(erik.seen.some((event) => event.type === 'inventory' && event.cloud === b.id)).toBe(true);
   for (const { stop } of [erik, all]) stop();
+});
+
+test('of a job with one end that is seen, view, list, log, ledger, undo and events name nothing of the other', async () => {
+  const { client, token } = await world.person('gerda');
+  const { client: both } = await world.person('heidi');
+  await grant('gerda', 'b/DC 1/vm', 'see');
+  for (const at of ['a', 'b']) await grant('heidi', at, 'see');
+  const gerda = await world.listen(token);
+  const { id } = await admin().startJob(copy('a/DC 1/vm/secret/payroll', 'b/DC 1/vm', 'gerda sees this'));
+  await ended(id);
+  await until(
+    async () => gerda.seen.some((event) => event.type === 'job' && event.job.state === 'succeeded'),
+    (heard) => heard,
+  );
+  const told = [
+    await client.getJob({ job: id }),
+    await client.listJobs({ query: {} }),
+    await client.jobLog({ job: id, query: {} }),
+    await client.jobLedger({ job: id }),
+    await client.previewUndo({ job: id }),
+    gerda.seen.filter(({ type }) => type === 'job'),
+  ];
+  for (const one of told) expect(JSON.stringify(one)).not.toMatch(/payroll|secret|"a"|a\/DC|node left/);
+  expect(told[0]).toMatchObject({ hidden: ['source'], source: '(not shown)', destination: 'b/DC 1/vm' });
+  expect((await client.jobLedger({ job: id })).entries).toMatchObject([{ cloud: 'b', name: 'gerda sees this' }]);
+  expect((await client.listJobs({ query: { text: 'payroll' } })).jobs).toEqual([]);
+  expect((await both.listJobs({ query: { text: 'payroll' } })).jobs).toMatchObject([{ id }]);
+  expect((await both.getJob({ job: id })).receipt?.source.name).toBe('payroll');
+  expect((await both.jobLog({ job: id, query: {} })).lines.length).toBeGreaterThan(1);
+  gerda.stop();
+});
+
+test('an id that a cloud does not know is not asked for again and again', async () => {
+  const { client } = await world.person('ida');
+  await grant('ida', 'a', 'see');
+  const asked: string[] = [];
+  world.left.before = async (operation) => void asked.push(operation);
+  const { id: cloud } = await cloudOf('a');
+  for (const object of ['vm-guess', 'vm-guess', 'vm-other'])
+    await expect(client.description({ cloud, object })).rejects.toEqual(refused('object.missing'));
+  world.left.before = undefined;
+  expect(asked.filter((operation) => operation === 'getObject')).toHaveLength(2);
 });
 
 test('whoever started a job may stop it, others who see it may not, and the rest do not know of it', async () => {

@@ -70,6 +70,7 @@ export async function visitor(browser: Browser, origin: string, options: Browser
 }
 
 export async function signIn(page: Page, password: string): Promise<void> {
+  await page.getByRole('textbox', { name: 'User' }).fill('admin');
   await page.getByRole('textbox', { name: 'Password' }).fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();
 }

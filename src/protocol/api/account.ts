@@ -11,6 +11,8 @@ export const MeSchema = z.object({
   user: z.string(),
   version: z.string(),
   role: z.enum(ROLES),
+  /** Name of the tenant; absent for accounts of the installation itself. */
+  tenant: z.string().optional(),
   /** Of the token with which this was asked; `own` for a session. */
   scope: z.enum(SCOPES),
 });

@@ -11,6 +11,8 @@ export const AccountSchema = z.object({
   disabled: z.boolean(),
   /** Whether it signs in with a password here, or at the OpenID provider. */
   signIn: z.enum(['password', 'provider']),
+  /** Name of its tenant; absent for accounts of the installation itself. */
+  tenant: z.string().optional(),
   createdAt: z.string(),
   lastSignIn: z.string().optional(),
 });
@@ -28,16 +30,23 @@ export const accountsOperations = {
     path: '/accounts',
     summary: 'All accounts',
     answer: z.object({ accounts: z.array(AccountSchema) }),
-    needs: 'administrator',
+    needs: 'tenant',
   },
   createAccount: {
     method: 'POST',
     path: '/accounts',
     summary: 'Make an account; it sees nothing until something is granted to it',
-    body: z.object({ name: AccountNameSchema, role: z.enum(ROLES), password: PasswordSchema }),
+    body: z.object({
+      /** In a tenant `@` and its name are put behind it, where they are not there. */
+      name: AccountNameSchema,
+      role: z.enum(ROLES),
+      password: PasswordSchema,
+      /** Id or name; by an administrator of the installation only. */
+      tenant: z.string().optional(),
+    }),
     answer: AccountSchema,
-    needs: 'administrator',
-    audit: ['name', 'role'],
+    needs: 'tenant',
+    audit: ['name', 'role', 'tenant'],
   },
   changeAccount: {
     method: 'PUT',
@@ -45,7 +54,7 @@ export const accountsOperations = {
     summary: 'Change the role of an account, disable or enable it; its sessions end',
     body: z.object({ role: z.enum(ROLES).optional(), disabled: z.boolean().optional() }),
     answer: AccountSchema,
-    needs: 'administrator',
+    needs: 'tenant',
     audit: ['role', 'disabled'],
   },
   resetPassword: {
@@ -54,13 +63,13 @@ export const accountsOperations = {
     summary: 'Set the password of an account; its sessions end, and it is no longer locked',
     body: z.object({ password: PasswordSchema }),
     answer: nothing,
-    needs: 'administrator',
+    needs: 'tenant',
   },
   deleteAccount: {
     method: 'DELETE',
     path: '/accounts/:account',
     summary: 'Delete an account with its sessions, grants and tokens',
     answer: nothing,
-    needs: 'administrator',
+    needs: 'tenant',
   },
 } as const satisfies Record<string, ApiOperation>;

@@ -36,6 +36,6 @@ export const auditOperations = {
     summary: 'The audit log, oldest first',
     query: AuditQuerySchema,
     answer: z.object({ entries: z.array(AuditEntrySchema) }),
-    needs: 'administrator',
+    needs: 'tenant',
   },
 } as const satisfies Record<string, ApiOperation>;

@@ -9,6 +9,8 @@ export const CloudSchema = z.object({
   name: z.string(),
   driver: z.string(),
   node: z.string(),
+  /** Id of the tenant whose it is: that of its node. */
+  tenant: z.string().optional(),
   /** Without secrets. */
   options: OptionValuesSchema,
   trust: TrustSchema,
@@ -54,7 +56,7 @@ export const cloudsOperations = {
     summary: 'See the certificate of a cloud from a node',
     body: ProbeCloudSchema,
     answer: ProbeCloudAnswerSchema,
-    needs: 'administrator',
+    needs: 'tenant',
     audit: ['node', 'driver'],
   },
   checkNewCloud: {
@@ -72,7 +74,7 @@ export const cloudsOperations = {
     summary: 'Add a cloud',
     body: AddCloudSchema,
     answer: CloudSchema,
-    needs: 'administrator',
+    needs: 'tenant',
     audit: ['name', 'node', 'driver'],
     repeatable: true,
   },
@@ -81,7 +83,7 @@ export const cloudsOperations = {
     path: '/clouds/:cloud/test',
     summary: 'Sign in to a cloud again',
     answer: CloudSchema,
-    needs: 'administrator',
+    needs: 'tenant',
   },
   checkCloud: {
     method: 'POST',
@@ -95,6 +97,6 @@ export const cloudsOperations = {
     path: '/clouds/:cloud',
     summary: 'Forget a cloud; nothing in it is touched',
     answer: nothing,
-    needs: 'administrator',
+    needs: 'tenant',
   },
 } as const satisfies Record<string, ApiOperation>;

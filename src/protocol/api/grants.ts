@@ -43,7 +43,7 @@ export const grantsOperations = {
       rights: z.array(z.enum(RIGHTS)).min(1).max(RIGHTS.length),
     }),
     answer: GrantSchema,
-    needs: 'administrator',
+    needs: 'tenant',
     audit: ['account', 'at', 'effect', 'rights'],
   },
   removeGrant: {
@@ -51,6 +51,6 @@ export const grantsOperations = {
     path: '/grants/:grant',
     summary: 'Take a grant back, by its number',
     answer: nothing,
-    needs: 'administrator',
+    needs: 'tenant',
   },
 } as const satisfies Record<string, ApiOperation>;

@@ -67,6 +67,8 @@ export const JobSchema = z.object({
   startedAt: z.string().optional(),
   endedAt: z.string().optional(),
   user: z.string(),
+  /** Ends whose names whoever asks may not see: they are left out everywhere, and so are the sentences that may hold them. */
+  hidden: z.array(z.enum(['source', 'destination'])).optional(),
   steps: z.array(
     z.object({
       name: z.string(),
@@ -136,7 +138,7 @@ export const jobsOperations = {
       state: z.string().optional(),
       /** Of whom. */
       user: z.string().optional(),
-      /** Part of the title. */
+      /** Part of the title; finds no job of which an end is hidden. */
       text: z.string().optional(),
       limit: z.coerce.number<number>().int().min(1).max(500).default(100),
       /** `next` of the answer before. */
@@ -155,7 +157,7 @@ export const jobsOperations = {
   jobLog: {
     method: 'GET',
     path: '/jobs/:job/log',
-    summary: 'The log of a job',
+    summary: 'The log of a job; for those who see both of its ends',
     query: z.object({
       after: z.coerce
         .number<number>()
@@ -171,7 +173,7 @@ export const jobsOperations = {
   jobLedger: {
     method: 'GET',
     path: '/jobs/:job/ledger',
-    summary: 'Everything that the job made or changed in any cloud',
+    summary: 'Everything that the job made or changed in any cloud that is seen',
     answer: LedgerSchema,
     needs: { job: 'see' },
   },

@@ -20,6 +20,8 @@ export const NodeSchema = z.object({
   link: z.enum(['dial-home', 'direct']),
   public: z.boolean(),
   address: z.string().optional(),
+  /** Id of the tenant whose it is; absent: of the installation itself. */
+  tenant: z.string().optional(),
   connected: z.boolean(),
   since: z.string().optional(),
   version: z.string().optional(),
@@ -34,6 +36,8 @@ export type NodeView = z.infer<typeof NodeSchema>;
 
 export const TokenRequestSchema = z.object({
   /** `host:port` that the node shall use for the server. */ address: z.string().optional(),
+  /** Id or name of the tenant that the node shall belong to; by an administrator of the installation only. */
+  tenant: z.string().optional(),
 });
 export const TokenAnswerSchema = z.object({ token: z.string(), expires: z.string() });
 
@@ -50,7 +54,7 @@ export const nodesOperations = {
     path: '/nodes/:node/erase',
     summary: 'Erase what the transfer storage of a node holds for this server: forget its key, then free the space',
     answer: nothing,
-    needs: 'administrator',
+    needs: 'tenant',
   },
   listNodes: {
     method: 'GET',
@@ -65,8 +69,8 @@ export const nodesOperations = {
     summary: 'A token to join one node',
     body: TokenRequestSchema,
     answer: TokenAnswerSchema,
-    needs: 'administrator',
-    audit: ['address'],
+    needs: 'tenant',
+    audit: ['address', 'tenant'],
   },
   handPackageKey: {
     method: 'POST',
@@ -74,7 +78,7 @@ export const nodesOperations = {
     summary: 'Have a node hand the key of a package that was written for it to another node',
     body: HandPackageKeySchema,
     answer: SealedKeySchema,
-    needs: 'administrator',
+    needs: 'tenant',
     audit: ['package'],
   },
   setLimit: {
@@ -83,7 +87,7 @@ export const nodesOperations = {
     summary: 'Limit how fast a node, or a pair of nodes, moves data; running transfers follow at once',
     body: LimitRequestSchema,
     answer: NodeSchema,
-    needs: 'administrator',
+    needs: 'tenant',
     audit: ['to', 'limit'],
   },
   checkNodes: {
@@ -93,7 +97,7 @@ export const nodesOperations = {
     /** Ids or names. */
     body: z.object({ source: z.string(), destination: z.string() }),
     answer: NodesCheckSchema,
-    needs: 'administrator',
+    needs: 'tenant',
     audit: false,
   },
   removeNode: {
@@ -101,6 +105,6 @@ export const nodesOperations = {
     path: '/nodes/:node',
     summary: 'Forget a node',
     answer: nothing,
-    needs: 'administrator',
+    needs: 'tenant',
   },
 } as const satisfies Record<string, ApiOperation>;

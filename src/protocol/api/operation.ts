@@ -5,7 +5,9 @@ import type { Right } from '../../model/rights.ts';
  * What somebody needs for an operation; `src/server/people/guard.ts` checks it before the handler runs. Every operation
  * says it: one that does not is not compiled.
  * - `nothing`: no session. `session`: to be signed in; the handler answers only what belongs to the account, or what it
- *   may see, by the `sight` that it is given. `person`: the same, and not by a token. `administrator`.
+ *   may see, by the `sight` that it is given. `person`: the same, and not by a token.
+ * - `administrator`: of the installation. `tenant`: that, or an administrator of the account's tenant; the handler keeps to
+ *   what `sight` has of it. Ids or names of the path's `:cloud` and `:node` mean what the account sees.
  * - `object`: this right for the object of the path's `:cloud` and `:object`.
  * - `cloud`: this right for something in the path's `:cloud`.
  * - `copy`: the rights for the copy that the body asks for: `copy-out` at the source, `copy-in` at the destination.
@@ -18,6 +20,7 @@ export type Need =
   | 'session'
   | 'person'
   | 'administrator'
+  | 'tenant'
   | { object: Right }
   | { cloud: Right }
   | { copy: 'body' }

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { API_PREFIX, type ServerEvent } from '../../protocol/api.ts';
 import type { Auth } from '../auth.ts';
 import type { Events } from '../events.ts';
+import { shownJob } from '../people/shown-job.ts';
 import type { Sight, Sights } from '../people/sight.ts';
 import type { Database } from '../store/database.ts';
 import { type JobPlaces, readPlaces } from '../store/places.ts';
@@ -89,7 +90,9 @@ function createFilter(database: Database, look: () => Promise<Sight>, first: Sig
       looked = performance.now();
     }
     if (event.type === 'job') {
-      return sight.rights.seesAll || sight.seesJob(await placesOf(event.job.id)) ? event : null;
+      if (sight.rights.seesAll) return event;
+      const places = await placesOf(event.job.id);
+      return sight.seesJob(places) ? { ...event, job: shownJob(event.job, sight.ends(places)) } : null;
     }
     if (event.type === 'node') {
       const node = sight.node(event.node);

@@ -24,7 +24,8 @@ const holdsMachines: Holds = ({ abilities }) =>
 
 /**
  * Finds what a request names. The destination is a container, or a container and a new name behind it. Faults:
- * `object.missing`, `object.ambiguous`, `object.wrong-kind`, `object.exists`, `input.invalid`, `auth.forbidden`.
+ * `object.missing`, `object.ambiguous`, `object.wrong-kind`, `object.exists`, `input.invalid` (also for clouds of two
+ * tenants), `auth.forbidden`.
  */
 export async function resolveEndpoints(objects: Objects, order: CopyOrder): Promise<Endpoints> {
   const found = await objects.find(order.source);
@@ -37,6 +38,7 @@ export async function resolveEndpoints(objects: Objects, order: CopyOrder): Prom
   }
   const media = source.kind === 'media';
   const { cloud, container, name } = await resolveDestination(objects, order.destination, media);
+  objects.refuseApart(found.cloud, cloud);
   objects.demand('copy-out', found.cloud, source);
   objects.demand('copy-in', cloud, container);
   if (order.powerOffSource) objects.demand('operate', found.cloud, source);

@@ -58,7 +58,7 @@ export async function proveCopy(
   { sent, arrived }: Transferred,
   signal: AbortSignal,
 ): Promise<void> {
-  const { nodes, clouds, database, owner } = context;
+  const { nodes, clouds, database } = context;
   const { row } = record;
   const object = objectOf(arrived);
   const disks = compareDisks(
@@ -98,7 +98,7 @@ export async function proveCopy(
     keys[pin] = publicKeyOf(certificate);
   }
   const receipt = { ...unsigned, signatures, keys };
-  await writeReceipt(database, owner, row.id, receipt);
+  await writeReceipt(database, row.owner, row.id, receipt);
   row.receipt = receipt;
 }
 
@@ -123,7 +123,7 @@ export async function keepCopy(
   await absorb(context, row.id, state);
   const { version, description } = state.result ?? {};
   if (version !== undefined && description !== undefined) {
-    await writeMade(context.database, context.owner, row.id, {
+    await writeMade(context.database, row.owner, row.id, {
       version,
       description: description as PackageDescription,
     });
@@ -144,11 +144,11 @@ export async function keepCopy(
  * delay, so the object is read fresh and put there; where that fails the container stands for its place.
  */
 async function namesAbove(context: JobContext, plan: CopyPlan, object: string, signal: AbortSignal): Promise<string[]> {
-  const { clouds, database, owner } = context;
+  const { clouds, database } = context;
   const { cloud, names } = plan.destination;
   try {
     const seen = await clouds.use(cloud, (node) => node.getObject({ cloud, object }, signal));
-    await applyInventory(database, owner, cloud, { type: 'put', objects: [seen as InventoryObject] });
+    await applyInventory(database, clouds.get(cloud).owner, cloud, { type: 'put', objects: [seen as InventoryObject] });
     const parent = seen.parent === null ? null : await objectById(database, cloud, seen.parent);
     return parent?.names ?? names;
   } catch (error) {

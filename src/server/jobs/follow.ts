@@ -75,8 +75,8 @@ class Ended extends Error {
 }
 
 /** Copies what the node wrote down about the work; the lines of every work are numbered by itself. */
-export async function absorb({ database, owner }: JobContext, job: string, state: WorkState): Promise<void> {
-  await putLedger(database, owner, job, state.ledger as never);
+export async function absorb({ database }: JobContext, job: string, state: WorkState): Promise<void> {
+  await putLedger(database, job, state.ledger as never);
   await addLines(database, job, sourceOfLines(job, state.id), state.log);
 }
 

@@ -82,7 +82,7 @@ const runOf = ({ id, attempt }: Pick<JobRow, 'id' | 'attempt'>) => `${id}.${atte
  * it is released.
  */
 export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
-  const { database, records, owner, closing, log } = context;
+  const { database, clouds, records, owner, closing, log } = context;
   let opened: Engine | null = null;
   const engineFor = (what: string): Engine => {
     hold.refuse(what);
@@ -171,7 +171,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
         return viewOf(known);
       }
       const ends = await resolveEndpoints(objects, order);
-      await insertJob(database, owner, {
+      await insertJob(database, clouds.get(ends.sourceCloud).owner, {
         id,
         kind: 'copy',
         account: account.name,

@@ -34,7 +34,7 @@ async function job(between: () => PeerRoute, isPublic = true) {
     log: { info: () => {} },
   } as unknown as JobContext;
   const record = {
-    row: { id: 'job-1' },
+    row: { id: 'job-1', owner: 'owner' },
     log: async (_level: string, text: string) => void lines.push(text),
   } as unknown as JobRecord;
   const tickets = await openTickets(

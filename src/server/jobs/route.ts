@@ -29,9 +29,10 @@ export async function openTickets(
   signal: AbortSignal,
   onWait: (fault: Fault | null) => void,
 ): Promise<Tickets> {
-  const { identity, owner, paths } = context;
+  const { identity, paths } = context;
+  const { id, owner } = record.row;
   const ends = () => ({ source: context.nodes.get(nodes.source), destination: context.nodes.get(nodes.destination) });
-  const ticketOf = (way: PeerRoute) => createTicket(identity, { id: record.row.id, owner, ...ends(), route: way });
+  const ticketOf = (way: PeerRoute) => createTicket(identity, { id, owner, ...ends(), route: way });
   let route = await firstRoute();
   let current = ticketOf(route);
   let looking = false;

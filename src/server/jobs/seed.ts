@@ -24,7 +24,7 @@ export async function readSeed(
   const order = () => ({
     kind: 'read' as const,
     epoch: row.epoch,
-    owner: context.owner,
+    owner: row.owner,
     job: row.id,
     cloud,
     marker: row.marker,

@@ -6,6 +6,7 @@ import { createTicket, likelyRoute, type PeerRoute } from './ticket.ts';
 
 const node = (id: string, isPublic: boolean): NodeRow => ({
   id,
+  owner: 'owner',
   name: id,
   pin: id.padEnd(64, '0'),
   certificate: '',

@@ -18,7 +18,6 @@ export const lineageOf = ({ source }: Pick<CopyPlan, 'source'>) => `${source.clo
  * their nodes while the server is away. The first failure is thrown; the other end is left for the undo.
  */
 export async function transfer(context: JobContext, record: JobRecord, plan: CopyPlan, step: string) {
-  const { owner } = context;
   const { row } = record;
   const { source, destination, order, networkNames } = plan;
   const told = createTeller(record, step);
@@ -30,7 +29,7 @@ export async function transfer(context: JobContext, record: JobRecord, plan: Cop
   const tickets = await openTickets(context, record, ends, renew, signal, told.end('route').onWait);
   const base = () => ({
     epoch: row.epoch,
-    owner,
+    owner: row.owner,
     job: row.id,
     marker: row.marker,
     ticket: tickets.current,

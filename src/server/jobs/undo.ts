@@ -45,8 +45,7 @@ async function undoEnd(
   const signal = AbortSignal.any([patience, context.closing]);
   try {
     if (!(await cancelEnd(context, row.epoch, end, signal))) return [];
-    const { owner } = context;
-    const base = { epoch: row.epoch, owner, job: row.id, cloud: end.cloud, marker: row.marker };
+    const base = { epoch: row.epoch, owner: row.owner, job: row.id, cloud: end.cloud, marker: row.marker };
     const undone = await runWork(
       context,
       {

@@ -89,11 +89,10 @@ async function removeIn(context: JobContext, job: string, removal: CloudRemoval)
   const signal = AbortSignal.any([patience, context.closing]);
   const work = `${undoRunOf(job, row.undo?.run ?? 0)}.${removal.cloud}`;
   try {
-    const { owner } = context;
     const { node } = context.clouds.get(removal.cloud);
     const rows = await completed(context, row, removal);
     const works = [exportWork(job), importWork(job), seedWork(job)];
-    const base = { epoch: row.epoch, owner, job, cloud: removal.cloud, marker: row.marker };
+    const base = { epoch: row.epoch, owner: row.owner, job, cloud: removal.cloud, marker: row.marker };
     const order = () => ({ kind: 'remove' as const, ...base, works, rows });
     const done = await runWork(context, { work, node, order }, signal);
     await context.nodes

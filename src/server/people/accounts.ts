@@ -11,15 +11,22 @@ import {
   writePassword,
 } from '../store/accounts.ts';
 import type { Database } from '../store/database.ts';
+import { findTenant } from '../store/tenants.ts';
 import { createLockout } from './lockout.ts';
 import { hashPassword, isPassword, refuseWeak } from './passwords.ts';
 
+/** Where `tenant` (its id) is given, accounts of others are as if they did not exist. */
 export interface Accounts {
-  list(): Promise<AccountView[]>;
+  list(tenant?: string | null): Promise<AccountView[]>;
   /** By id or name. Fault `object.missing`. */
-  get(account: string): Promise<AccountRow>;
+  get(account: string, tenant?: string | null): Promise<AccountRow>;
   /** Faults: `object.exists`, `input.invalid` (the password). */
-  create(name: string, role: Role, password: string): Promise<AccountView>;
+  create(
+    name: string,
+    role: Role,
+    password: string,
+    tenant?: { id: string; name: string } | null,
+  ): Promise<AccountView>;
   /** Faults: `object.missing`, `object.in-use`: no administrator would be left. */
   change(account: string, change: { role?: Role | undefined; disabled?: boolean | undefined }): Promise<AccountView>;
   /** Faults: as `change`. */
@@ -32,9 +39,10 @@ export interface Accounts {
 
 export function createAccounts(database: Database): Accounts {
   const lockout = createLockout(database);
-  const get = async (account: string): Promise<AccountRow> => {
+  const get = async (account: string, tenant: string | null = null): Promise<AccountRow> => {
     const row = await findAccount(database, account);
-    if (row === null) throw new Fault('object.missing', `there is no account "${account}"`);
+    if (row === null || (tenant !== null && row.tenant !== tenant))
+      throw new Fault('object.missing', `there is no account "${account}"`);
     return row;
   };
   const change = async (row: AccountRow, how: Parameters<typeof changeAccount>[2]): Promise<void> => {
@@ -45,10 +53,22 @@ export function createAccounts(database: Database): Accounts {
   };
   return {
     get,
-    list: async () => (await readAccounts(database)).map(viewOf),
-    async create(name, role, password) {
+    list: async (tenant = null) => (await readAccounts(database, tenant)).map(viewOf),
+    async create(wanted, role, password, tenant = null) {
+      const end = tenant === null ? '' : `@${tenant.name}`;
+      const name = wanted.endsWith(end) ? wanted : `${wanted}${end}`;
+      const of = tenant === null && (await findTenant(database, wanted.slice(wanted.lastIndexOf('@') + 1)));
+      if (of !== false && of !== null && wanted.includes('@')) {
+        throw new Fault('input.invalid', `names that end with "@${of.name}" are those of the tenant ${of.name}`, {
+          remedy: `Make it in the tenant: cloudspan accounts create … --tenant ${of.name}`,
+        });
+      }
       refuseWeak(password, name);
-      const row = { id: randomUUID(), name, role, subject: null, password_hash: await hashPassword(password) };
+      const row = {
+        ...{ id: randomUUID(), name, role, subject: null },
+        password_hash: await hashPassword(password),
+        tenant: tenant?.id ?? null,
+      };
       if (!(await insertAccount(database, row))) {
         throw new Fault('object.exists', `there is an account "${name}" already`);
       }
@@ -93,6 +113,7 @@ function viewOf(row: AccountRow): AccountView {
     name: row.name,
     role: row.role,
     disabled: row.disabled,
+    ...(row.tenant_name === null ? {} : { tenant: row.tenant_name }),
     signIn: row.password_hash === null ? 'provider' : 'password',
     createdAt: row.created_at.toISOString(),
     ...(row.last_sign_in === null ? {} : { lastSignIn: row.last_sign_in.toISOString() }),

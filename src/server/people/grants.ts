@@ -8,6 +8,7 @@ import type { Database } from '../store/database.ts';
 import { deleteGrant, type GrantRow, insertGrant, readGrants } from '../store/grants.ts';
 import { objectById } from '../store/objects.ts';
 import type { Accounts } from './accounts.ts';
+import type { Rights } from './rights.ts';
 import type { Sight } from './sight.ts';
 
 export interface Grants {
@@ -19,7 +20,8 @@ export interface Grants {
     sight: Sight,
     by: string,
   ): Promise<GrantView>;
-  remove(number: string): Promise<void>;
+  /** Fault `object.missing`, also for one of another tenant. */
+  remove(number: string, sight: Sight): Promise<void>;
 }
 
 export function createGrants(database: Database, clouds: Pick<Clouds, 'list'>, accounts: Accounts): Grants {
@@ -40,28 +42,35 @@ export function createGrants(database: Database, clouds: Pick<Clouds, 'list'>, a
   return {
     async list(sight, account) {
       const { rights } = sight;
-      const whose = rights.administers
+      const { tenant } = rights.who;
+      const whose = rights.manages
         ? account === undefined
           ? undefined
-          : (await accounts.get(account)).id
+          : (await accounts.get(account, tenant)).id
         : rights.who.account;
       const rows = await readGrants(database, whose);
-      const told = rights.administers
-        ? rows
+      const told = rights.manages
+        ? rows.filter(({ cloud }) => isOf(rights, cloud))
         : rows.filter(({ cloud, object, above }) =>
             rights.may('see', cloud, object === null ? [] : [...above.toReversed(), object]),
           );
       return Promise.all(told.map(viewOf));
     },
     async add({ account, at, effect, rights }, sight, by) {
-      const whose = account === null ? null : (await accounts.get(account)).id;
+      const whose = account === null ? null : await accounts.get(account, sight.rights.who.tenant);
       const { cloud, names, objects } = await sight.objects.find(at);
+      const { tenant = null } = clouds.list().find(({ id }) => id === cloud) ?? {};
+      if (whose !== null && whose.tenant !== null && whose.tenant !== tenant) {
+        throw new Fault('input.invalid', `${whose.name} is of another tenant than "${at}"`, {
+          remedy: 'What is granted to an account of a tenant lies in a cloud of the same tenant.',
+        });
+      }
       const whole = names.length === 0 && objects.length === 0;
       const object = whole ? null : onlyOne(objects, at).id;
       const wanted = effect === 'allow' ? new Set<Right>(['see', ...rights]) : new Set(rights);
       return viewOf(
         await insertGrant(database, {
-          account: whose,
+          account: whose?.id ?? null,
           cloud,
           object,
           effect,
@@ -70,9 +79,16 @@ export function createGrants(database: Database, clouds: Pick<Clouds, 'list'>, a
         }),
       );
     },
-    async remove(number) {
-      if (/^\d{1,9}$/.test(number) && (await deleteGrant(database, Number(number)))) return;
+    async remove(number, { rights }) {
+      const grant = (await readGrants(database)).find((row) => String(row.number) === number);
+      const mine = grant !== undefined && isOf(rights, grant.cloud);
+      if (mine && (await deleteGrant(database, grant.number))) return;
       throw new Fault('object.missing', `there is no grant ${number}`, { remedy: 'List them: cloudspan grants list' });
     },
   };
+}
+
+/** Whether the cloud belongs to what is administered. */
+function isOf({ who }: Rights, cloud: string): boolean {
+  return who.clouds === null || who.clouds.includes(cloud);
 }

@@ -11,7 +11,8 @@ import type { Sight, Sights } from './sight.ts';
 
 export interface Guard {
   /**
-   * The one place where an operation is allowed or refused. Answers what the account sees, for the handler. Faults:
+   * The one place where an operation is allowed or refused. Answers what the account sees, for the handler, and puts the
+   * ids of what it means in the place of the names in `parameters`. Faults:
    * `object.missing` for what the account does not see, in the words for what is not there; `auth.forbidden`.
    */
   check(need: Need, signed: Signed, asked: { parameters: Record<string, string>; body: unknown }): Promise<Sight>;
@@ -37,7 +38,16 @@ export function createGuard(database: Database, sights: Sights): Guard {
         const token = signed.role === 'administrator' ? ` by the ${signed.via}` : '';
         throw new Fault('auth.forbidden', `${signed.user} is no administrator${token}`);
       }
+      if (need === 'tenant' && !rights.manages) {
+        const token = signed.role === 'administrator' ? ` by the ${signed.via}` : '';
+        throw new Fault('auth.forbidden', `${signed.user} is no administrator${token}`);
+      }
+      if (need === 'tenant' || need === 'administrator') {
+        if (parameters.cloud !== undefined) parameters.cloud = sight.clouds.get(parameters.cloud).id;
+        if (parameters.node !== undefined) parameters.node = sight.nodes.get(parameters.node).id;
+      }
       if (typeof need === 'string') return sight;
+      if ('cloud' in need || 'object' in need) parameters.cloud = sight.clouds.get(parameters.cloud ?? '').id;
       if ('copy' in need) await resolveEndpoints(sight.objects, body as CopyOrder);
       else if ('cloud' in need) refuseCloud(need.cloud, sight, parameters.cloud ?? '');
       else if ('object' in need) {
@@ -49,7 +59,7 @@ export function createGuard(database: Database, sights: Sights): Guard {
         const allowed =
           need.job === 'see' ||
           (need.job === 'undo' ? sight.mayUndo(places) : sight.mayRun(places)) ||
-          (need.job === 'stop' && started);
+          (need.job === 'stop' && (started || sight.mayStop(places)));
         if (!allowed) {
           const remedy =
             need.job === 'undo'

@@ -11,6 +11,7 @@ import { createGrants } from './grants.ts';
 import { createGuard } from './guard.ts';
 import { createProvider } from './provider.ts';
 import { createSights } from './sight.ts';
+import { createTenants } from './tenants.ts';
 import { createTokens } from './tokens.ts';
 import { createTrail } from './trail.ts';
 
@@ -21,28 +22,28 @@ export function openPeople({
   clouds,
   nodes,
   vault,
-  owner,
 }: {
   database: Database;
   auth: Auth;
   clouds: Clouds;
   nodes: Nodes;
   vault: Vault;
-  owner: string;
 }) {
   const accounts = createAccounts(database);
   const grants = createGrants(database, clouds, accounts);
   const tokens = createTokens(database, clouds);
-  const sights = createSights(database, clouds, owner);
+  const sights = createSights(database, clouds, nodes);
+  const tenants = createTenants(database);
   const provider = createProvider(database, vault);
   return {
     sights,
+    tenants,
     provider,
     door: { auth, guard: createGuard(database, sights), trail: createTrail(database, clouds, nodes) },
     routes: {
-      ...accountRoutes(auth, accounts, database),
+      ...accountRoutes(auth, accounts, tenants, database),
       ...providerRoutes(provider),
-      ...peopleRoutes({ accounts, grants, tokens, database }),
+      ...peopleRoutes({ accounts, grants, tokens, tenants, database }),
     },
   };
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { RIGHTS, type Right } from '../../model/rights.ts';
 import { createRights, type Grant } from './rights.ts';
 
-const anna = { account: 'a', user: 'anna', role: 'operator', scope: 'own', clouds: null } as const;
+const anna = { account: 'a', user: 'anna', role: 'operator', tenant: null, scope: 'own', clouds: null } as const;
 const root = { ...anna, user: 'admin', role: 'administrator' } as const;
 const DC = ['dc'];
 const WEB = ['dc', 'web'];
@@ -85,4 +85,14 @@ test('a token for one cloud knows of no other and administers nothing', () => {
   expect(rightsAt(rights, VM)).toEqual([...RIGHTS]);
   expect(rightsAt(rights, VM, 'd')).toEqual([]);
   expect([rights.somewhere('see', 'd'), rights.administers, rights.seesAll]).toEqual([false, false, false]);
+});
+
+test('an administrator of a tenant may everything in its clouds, manages it, and has nothing else', () => {
+  const rights = createRights({ ...root, tenant: 't' }, [grant(null, [...RIGHTS])], ['mine', 'mine too']);
+  expect(rightsAt(rights, VM, 'mine')).toEqual([...RIGHTS]);
+  expect(rightsAt(rights, VM)).toEqual([]);
+  expect([rights.manages, rights.administers, rights.seesAll]).toEqual([true, false, false]);
+  const near = createRights({ ...root, tenant: 't', clouds: ['mine', 'c'] }, [], ['mine', 'mine too']);
+  expect(['mine', 'mine too', 'c'].map((cloud) => near.somewhere('see', cloud))).toEqual([true, false, false]);
+  expect(near.manages).toBe(false);
 });

@@ -2,7 +2,7 @@ import { RIGHTS, type Right } from '../../model/rights.ts';
 import type { Signed } from '../auth.ts';
 import type { GrantRow } from '../store/grants.ts';
 
-type Who = Pick<Signed, 'account' | 'user' | 'role' | 'scope' | 'clouds'>;
+type Who = Pick<Signed, 'account' | 'user' | 'role' | 'tenant' | 'scope' | 'clouds'>;
 export type Grant = Pick<GrantRow, 'number' | 'account' | 'cloud' | 'object' | 'effect' | 'rights' | 'above'>;
 
 /** A place of a cloud: the ids from its root down to the object itself; none for the cloud as a whole. */
@@ -10,9 +10,12 @@ export type Place = readonly string[];
 
 /** What an account may do, where. */
 export interface Rights {
+  /** Of an account of a tenant `clouds` are those of the tenant, at most. */
   readonly who: Who;
-  /** May do what is not bound to a place, such as adding a cloud. */
+  /** May do what concerns the installation as a whole. */
   readonly administers: boolean;
+  /** Administers the tenant, or the installation: accounts, nodes, clouds. */
+  readonly manages: boolean;
   /** Sees every cloud, node and job there is. */
   readonly seesAll: boolean;
   may(right: Right, cloud: string, place: Place): boolean;
@@ -29,8 +32,11 @@ const READING: readonly Right[] = ['see'];
 /**
  * Allowing adds up from the cloud down to the object; forbidding takes away whatever was allowed, here or above. Nobody
  * is spared from what is forbidden for everybody, but administrators still see it, so that they can take it back.
+ * @param ofTenant Ids of the clouds of the tenant of whoever it is, where there is one: there is nothing else for it.
  */
-export function createRights(who: Who, grants: readonly Grant[]): Rights {
+export function createRights(signed: Who, grants: readonly Grant[], ofTenant: readonly string[] = []): Rights {
+  const admitted = ofTenant.filter((cloud) => signed.clouds === null || signed.clouds.includes(cloud));
+  const who = signed.tenant === null ? signed : { ...signed, clouds: admitted };
   const ceiling = who.role === 'viewer' || who.scope === 'read' ? READING : RIGHTS;
   const all = who.role === 'administrator';
   const admits = (cloud: string) => who.clouds === null || who.clouds.includes(cloud);
@@ -64,6 +70,7 @@ export function createRights(who: Who, grants: readonly Grant[]): Rights {
   return {
     who,
     administers: all && who.scope === 'own' && who.clouds === null,
+    manages: all && who.scope === 'own' && signed.clouds === null,
     seesAll: all && who.clouds === null,
     may,
     somewhere,

@@ -3,22 +3,31 @@ import type { CloudView } from '../../protocol/api/clouds.ts';
 import type { NodeView } from '../../protocol/api/nodes.ts';
 import type { Signed } from '../auth.ts';
 import type { Clouds } from '../clouds.ts';
+import { createMisses } from '../misses.ts';
+import type { Nodes } from '../nodes.ts';
 import { createObjects, type Objects } from '../objects.ts';
 import { findAccount } from '../store/accounts.ts';
 import type { Database } from '../store/database.ts';
 import { readGrants } from '../store/grants.ts';
 import { type JobPlaces, readPlaces } from '../store/places.ts';
 import { createRights, type Rights } from './rights.ts';
+import type { ShownEnds } from './shown-job.ts';
 
 /** The world as one account sees it: what it may not see is as if it did not exist. */
 export interface Sight {
   readonly rights: Rights;
   readonly clouds: Pick<Clouds, 'get'>;
+  /** Those of the tenant, or of everybody. Faults: `object.missing`, `object.ambiguous`. */
+  readonly nodes: Pick<Nodes, 'get'>;
   readonly objects: Objects;
   /** Null where it is not seen; without what only administrators have to know. */
   cloud(view: CloudView): CloudView | null;
   node(view: NodeView): NodeView | null;
   seesJob(places: JobPlaces | null): boolean;
+  /** What is told of a job that is seen. */
+  ends(places: JobPlaces | null): ShownEnds;
+  /** May end it, as whoever administers what it is about. */
+  mayStop(places: JobPlaces | null): boolean;
   /** Could start the same copy now. */
   mayRun(places: JobPlaces | null): boolean;
   /** May delete where the job puts things. */
@@ -31,45 +40,72 @@ export interface Sights {
   ofJob(job: string): Promise<Objects>;
 }
 
-export function createSights(database: Database, clouds: Pick<Clouds, 'get' | 'list' | 'use'>, owner: string): Sights {
-  const of = async (signed: Signed) => createSight(createRights(signed, await readGrants(database, signed.account)));
+export function createSights(
+  database: Database,
+  clouds: Pick<Clouds, 'get' | 'list' | 'use'>,
+  nodes: Pick<Nodes, 'get' | 'list'>,
+): Sights {
+  const misses = createMisses();
+  const of = async (signed: Signed) =>
+    createSight(createRights(signed, await readGrants(database, signed.account), cloudsOf(signed.tenant)));
+  const cloudsOf = (tenant: string | null) =>
+    tenant === null ? [] : clouds.list().flatMap((cloud) => (cloud.tenant === tenant ? cloud.id : []));
 
   function createSight(rights: Rights): Sight {
     const seen = (cloud: string) => rights.seesAll || rights.somewhere('see', cloud);
     const seenClouds: Pick<Clouds, 'get' | 'use'> = {
       use: (cloud, ask) => clouds.use(cloud, ask),
       get(cloud) {
-        const found = clouds.list().find(({ id, name }) => id === cloud || name === cloud);
-        if (found !== undefined && seen(found.id)) return clouds.get(found.id);
-        const names = clouds.list().filter(({ id }) => seen(id));
+        const known = clouds.list().filter(({ id }) => seen(id));
+        const found = meant('cloud', known, cloud);
+        if (found !== undefined) return clouds.get(found.id);
         throw new Fault('object.missing', `there is no cloud "${cloud}"`, {
-          remedy: `Known clouds: ${names.map(({ name }) => name).join(', ') || 'none'}.`,
+          remedy: `Known clouds: ${known.map(({ name }) => name).join(', ') || 'none'}.`,
         });
       },
     };
+    const seenNodes: Pick<Nodes, 'get'> = {
+      get(node) {
+        const known = nodes.list().filter((view) => rights.seesAll || view.tenant === who.tenant);
+        const found = meant('node', rights.manages ? known : [], node);
+        if (found === undefined) throw new Fault('object.missing', `there is no node "${node}"`);
+        return nodes.get(found.id);
+      },
+    };
     const { who } = rights;
+    const ends = (places: JobPlaces | null): ShownEnds => {
+      if (rights.seesAll) return { source: true, destination: true, cloud: null };
+      if (places === null) return { source: false, destination: false, cloud: null };
+      const source = rights.may('see', places.source_cloud, places.source);
+      const destination = rights.may('see', places.destination_cloud, places.destination);
+      const one = source ? places.source_cloud : destination ? places.destination_cloud : null;
+      const apart = places.source_cloud !== places.destination_cloud;
+      return { source, destination, cloud: apart ? (clouds.list().find(({ id }) => id === one)?.name ?? null) : null };
+    };
     const admitted = ({ source_cloud, destination_cloud }: JobPlaces) =>
       who.clouds === null || who.clouds.includes(source_cloud) || who.clouds.includes(destination_cloud);
+    const seesJob = (places: JobPlaces | null) =>
+      rights.seesAll ||
+      (places !== null &&
+        ((places.account === who.account && admitted(places)) || ends(places).source || ends(places).destination));
     return {
       rights,
       clouds: seenClouds,
-      objects: createObjects(database, seenClouds, owner, rights),
+      nodes: seenNodes,
+      objects: createObjects(database, seenClouds, rights, misses),
       cloud(view) {
         if (!seen(view.id)) return null;
-        return rights.seesAll ? view : { ...view, options: {} };
+        return rights.seesAll || rights.manages ? view : { ...view, options: {} };
       },
       node(view) {
-        if (rights.seesAll) return view;
+        if (rights.seesAll || (rights.manages && view.tenant === who.tenant)) return view;
         const near = clouds.list().some(({ id, node }) => node === view.id && seen(id));
         const { address: _, ...rest } = view;
         return near ? rest : null;
       },
-      seesJob: (places) =>
-        rights.seesAll ||
-        (places !== null &&
-          ((places.account === who.account && admitted(places)) ||
-            rights.may('see', places.source_cloud, places.source) ||
-            rights.may('see', places.destination_cloud, places.destination))),
+      seesJob,
+      ends,
+      mayStop: (places) => rights.administers || (rights.manages && seesJob(places)),
       mayUndo: (places) =>
         places === null ? rights.administers : rights.may('delete', places.destination_cloud, places.destination),
       mayRun: (places) =>
@@ -85,15 +121,36 @@ export function createSights(database: Database, clouds: Pick<Clouds, 'get' | 'l
     of,
     async ofJob(job) {
       const places = (await readPlaces(database, job))?.places;
-      if (places === undefined || places === null) return createObjects(database, clouds, owner);
+      if (places === undefined || places === null) return createObjects(database, clouds);
       const account = await findAccount(database, places.runner);
       if (account === null || account.disabled) {
         throw new Fault('auth.forbidden', 'the account that started the job is gone or disabled', {
           remedy: 'Somebody else who may copy this can retry it.',
         });
       }
-      const { id, name, role } = account;
-      return (await of({ account: id, user: name, role, scope: 'own', clouds: null, via: 'job' })).objects;
+      const { id, name, role, tenant } = account;
+      return (await of({ account: id, user: name, role, tenant, scope: 'own', clouds: null, via: 'job' })).objects;
     },
   };
+}
+
+/**
+ * What somebody means by an id or a name. Names are taken once per tenant only: of several the installation's own is
+ * meant. Fault `object.ambiguous`.
+ */
+function meant<View extends { id: string; name: string; tenant?: string | undefined }>(
+  what: string,
+  known: View[],
+  named: string,
+): View | undefined {
+  const byId = known.find(({ id }) => id === named);
+  const fits = known.filter(({ name }) => name === named);
+  const [first, second] = fits;
+  const found = byId ?? (second === undefined ? first : fits.find(({ tenant }) => tenant === undefined));
+  if (found !== undefined || second === undefined) return found;
+  const ids = fits.map(({ id }) => id);
+  throw new Fault('object.ambiguous', `several tenants have a ${what} "${named}": ${ids.join(', ')}`, {
+    remedy: 'Name one by its id.',
+    details: { ids },
+  });
 }

@@ -5,7 +5,7 @@ import type { TokenView } from '../../protocol/api/tokens.ts';
 import { hashOfToken, type Signed, TOKEN_PREFIX } from '../auth.ts';
 import type { Clouds } from '../clouds.ts';
 import type { Database } from '../store/database.ts';
-import { deleteToken, insertToken, readTokens, type TokenRow } from '../store/tokens.ts';
+import { deleteToken, insertToken, readTokens, type TokenRow, type Whose } from '../store/tokens.ts';
 import type { Sight } from './sight.ts';
 
 const DAY_MILLISECONDS = 24 * 3600_000;
@@ -23,7 +23,10 @@ export interface Tokens {
 }
 
 export function createTokens(database: Database, clouds: Pick<Clouds, 'list'>): Tokens {
-  const whose = ({ rights }: Sight) => (rights.administers ? undefined : rights.who.account);
+  const whose = ({ rights: { manages, who } }: Sight): Whose => {
+    if (!manages) return { account: who.account };
+    return who.tenant === null ? {} : { tenant: who.tenant };
+  };
   const viewOf = (row: TokenRow): TokenView => {
     const names = new Map(clouds.list().map(({ id, name }) => [id, name]));
     return {

@@ -32,18 +32,34 @@ export function createTrail(database: Database, clouds: Pick<Clouds, 'list'>, no
     list.find(({ id, name }) => id === named || name === named);
 
   /** Names beside ids, as far as they can be told: people read it years later. */
-  const words = async (key: string, value: string, parameters: Record<string, string>): Promise<string> => {
-    if (key === 'cloud') return nameIn(clouds.list(), value)?.name ?? value;
-    if (key === 'node') return nameIn(nodes.list(), value)?.name ?? value;
-    if (key === 'account') return (await findAccount(database, value))?.name ?? value;
+  const words = async (
+    key: string,
+    value: string,
+    parameters: Record<string, string>,
+    tenant: string | null,
+  ): Promise<string> => {
+    // What another tenant has is not even named where somebody guessed its id: the tenant's own administrators read this.
+    const own = <View extends { tenant?: string | undefined }>(list: View[]) =>
+      tenant === null ? list : list.filter((one) => one.tenant === tenant);
+    if (key === 'cloud') return nameIn(own(clouds.list()), value)?.name ?? value;
+    if (key === 'node') return nameIn(own(nodes.list()), value)?.name ?? value;
+    if (key === 'account') {
+      const account = await findAccount(database, value);
+      return account === null || (tenant !== null && account.tenant !== tenant) ? value : account.name;
+    }
     if (key !== 'object') return value;
-    const cloud = nameIn(clouds.list(), parameters.cloud ?? '');
+    const cloud = nameIn(own(clouds.list()), parameters.cloud ?? '');
     const object = cloud === undefined ? null : await objectById(database, cloud.id, value);
     return object === null ? value : `${value} (${joinPath(object.names)})`;
   };
-  const subjectOf = async ({ audit }: ApiOperation, parameters: Record<string, string>, body: unknown) => {
+  const subjectOf = async (
+    { audit }: ApiOperation,
+    parameters: Record<string, string>,
+    body: unknown,
+    tenant: string | null,
+  ) => {
     const named = Object.entries(parameters).map(
-      async ([key, value]) => `${key} ${await words(key, value, parameters)}`,
+      async ([key, value]) => `${key} ${await words(key, value, parameters, tenant)}`,
     );
     const fields = Object.entries((body ?? {}) as Record<string, unknown>)
       .filter(([key, value]) => audit !== false && audit?.includes(key) === true && value !== undefined)
@@ -53,10 +69,11 @@ export function createTrail(database: Database, clouds: Pick<Clouds, 'list'>, no
 
   return {
     async begin(name, operation, { parameters, body }, { signed, address }) {
-      const subject = await subjectOf(operation, parameters, body);
+      const tenant = signed?.tenant ?? null;
+      const subject = await subjectOf(operation, parameters, body, tenant);
       const account = signed?.user ?? '';
       const via = signed?.via ?? null;
-      const number = await beginAudit(database, { account, address, via, action: name, subject });
+      const number = await beginAudit(database, { account, address, via, action: name, subject, tenant });
       const entry: Entry = {
         account,
         async end(outcome, answer) {

@@ -10,6 +10,7 @@ const identity = await createIdentity('server');
 
 const node = (id: string, addresses: string[], change: Partial<NodeRow> = {}): NodeRow => ({
   id,
+  owner: 'owner',
   name: id,
   pin: id.padEnd(64, '0'),
   certificate: '',

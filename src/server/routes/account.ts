@@ -1,5 +1,6 @@
 import type { Auth } from '../auth.ts';
 import type { Accounts } from '../people/accounts.ts';
+import type { Tenants } from '../people/tenants.ts';
 import { findAccount } from '../store/accounts.ts';
 import type { Database } from '../store/database.ts';
 import { VERSION } from '../version.ts';
@@ -10,7 +11,12 @@ type Names = 'login' | 'logout' | 'me' | 'changePassword' | 'health';
 /** People type passwords into the field of the name: only names that somebody has are written down. */
 const NOBODY = '(unknown)';
 
-export function accountRoutes(auth: Auth, accounts: Accounts, database: Database): Pick<Handlers, Names> {
+export function accountRoutes(
+  auth: Auth,
+  accounts: Accounts,
+  tenants: Tenants,
+  database: Database,
+): Pick<Handlers, Names> {
   return {
     async login({ body, address, record, setSession }) {
       const known = await findAccount(database, body.user);
@@ -24,8 +30,9 @@ export function accountRoutes(auth: Auth, accounts: Accounts, database: Database
       setSession(null);
       return {};
     },
-    async me({ signed: { user, role, scope } }) {
-      return { user, version: VERSION, role, scope };
+    async me({ signed: { user, role, tenant, scope } }) {
+      const of = tenant === null ? {} : { tenant: (await tenants.get(tenant)).name };
+      return { user, version: VERSION, role, ...of, scope };
     },
     async changePassword({ signed, body, address, setSession }) {
       await accounts.changePassword(signed.account, body, address);

@@ -10,14 +10,15 @@ type Names = 'listClouds' | 'probeCloud' | 'checkNewCloud' | 'addCloud' | 'testC
 export function cloudRoutes(clouds: Clouds, nodes: Nodes, database: Database): Pick<Handlers, Names> {
   return {
     listClouds: async ({ sight }) => ({ clouds: clouds.list().flatMap((view) => sight.cloud(view) ?? []) }),
-    async probeCloud({ body, signal }) {
+    async probeCloud({ body, sight, signal }) {
       const { node, driver, options } = body;
       return ProbeCloudAnswerSchema.parse(
-        await nodes.client(nodes.get(node).id).probe({ body: { driver, options } }, signal),
+        await nodes.client(sight.nodes.get(node).id).probe({ body: { driver, options } }, signal),
       );
     },
-    checkNewCloud: async ({ body, signal }) => clouds.checkNew(body, signal),
-    addCloud: async ({ body, signal }) => clouds.add(body, signal),
+    checkNewCloud: async ({ body, sight, signal }) =>
+      clouds.checkNew({ ...body, node: sight.nodes.get(body.node).id }, signal),
+    addCloud: async ({ body, sight, signal }) => clouds.add({ ...body, node: sight.nodes.get(body.node).id }, signal),
     async testCloud({ parameters, signal }) {
       return clouds.test(parameters.cloud, signal);
     },

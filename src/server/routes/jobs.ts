@@ -1,8 +1,11 @@
+import type { JobView } from '../../protocol/api/jobs.ts';
 import { readCursor, writeCursor } from '../cursor.ts';
 import { idOfRequest } from '../idempotency.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import { shownJob, shownRows } from '../people/shown-job.ts';
+import type { Sight } from '../people/sight.ts';
 import type { Database } from '../store/database.ts';
-import { readAllPlaces, writeRunner } from '../store/places.ts';
+import { readAllPlaces, readPlaces, writeRunner } from '../store/places.ts';
 import type { Handlers } from './bind.ts';
 
 type Reading = 'preflight' | 'listJobs' | 'getJob' | 'jobLog' | 'jobLedger' | 'previewUndo';
@@ -15,41 +18,67 @@ export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names>
     await writeRunner(database, id, account);
     return run(id);
   };
+  const endsOf = async (job: string, sight: Sight) => sight.ends((await readPlaces(database, job))?.places ?? null);
+  const shown = async (job: Promise<JobView>, sight: Sight) => {
+    const view = await job;
+    return shownJob(view, await endsOf(view.id, sight));
+  };
   return {
     preflight: async ({ body, sight, signal }) => jobs.preflight(body, sight.objects, signal),
     startJob: async ({ body, sight, signed, user, key }) =>
-      jobs.start(
-        body,
-        sight.objects,
-        { id: signed.account, name: user },
-        key === undefined ? undefined : idOfRequest(signed.account, key),
+      shown(
+        jobs.start(
+          body,
+          sight.objects,
+          { id: signed.account, name: user },
+          key === undefined ? undefined : idOfRequest(signed.account, key),
+        ),
+        sight,
       ),
     async listJobs({ query: { state, user = null, text = null, limit, cursor }, sight }) {
       const below = cursor === undefined ? null : Number(readCursor('jobs', cursor));
       const filter = { states: state?.split(',') ?? null, user, text, below };
-      const ids = sight.rights.seesAll
-        ? undefined
-        : (await readAllPlaces(database, filter.states))
-            .filter(({ places }) => sight.seesJob(places))
-            .map(({ id }) => id);
-      const found = await jobs.list(filter, limit + 1, ids);
+      const places = sight.rights.seesAll
+        ? null
+        : new Map((await readAllPlaces(database, filter.states)).map((job) => [job.id, job.places]));
+      // A title that holds a name which is not shown must not be found by it either.
+      const told = [...(places ?? [])].filter(([, at]) => {
+        const { source, destination } = sight.ends(at);
+        return sight.seesJob(at) && (text === null || (source && destination));
+      });
+      const found = await jobs.list(filter, limit + 1, places === null ? undefined : told.map(([id]) => id));
       const last = found[limit - 1];
       const next = found.length <= limit || last === undefined ? {} : { next: writeCursor('jobs', last.number) };
-      return { jobs: found.slice(0, limit), ...next };
+      return {
+        jobs: found.slice(0, limit).map((view) => shownJob(view, sight.ends(places?.get(view.id) ?? null))),
+        ...next,
+      };
     },
-    getJob: async ({ parameters }) => jobs.get(parameters.job),
-    async jobLog({ parameters, query: { after, limit } }) {
+    getJob: async ({ parameters, sight }) => shown(jobs.get(parameters.job), sight),
+    async jobLog({ parameters, query: { after, limit }, sight }) {
+      const { source, destination } = await endsOf(parameters.job, sight);
+      if (!source || !destination) {
+        const { createdAt } = await jobs.get(parameters.job);
+        const text = 'What this log says is not shown: it names the end of the job that you do not see.';
+        return { lines: after > 0 ? [] : [{ number: 1, at: createdAt, level: 'info', from: 'server', text }] };
+      }
       const lines = await jobs.log(parameters.job, after, limit);
       const last = lines.at(-1);
       return { lines, ...(lines.length < limit || last === undefined ? {} : { next: last.number }) };
     },
-    jobLedger: async ({ parameters }) => ({ entries: await jobs.ledger(parameters.job) }),
-    cancelJob: async ({ parameters }) => jobs.cancel(parameters.job),
-    pauseJob: async ({ parameters }) => jobs.pause(parameters.job),
-    resumeJob: async ({ parameters, signed }) => again(parameters.job, signed.account, jobs.resume),
-    setPriority: async ({ parameters, body }) => jobs.prioritize(parameters.job, body.priority),
-    retryJob: async ({ parameters, signed }) => again(parameters.job, signed.account, jobs.retry),
-    previewUndo: async ({ parameters, signal }) => jobs.previewUndo(parameters.job, signal),
-    undoJob: async ({ parameters, user }) => jobs.undo(parameters.job, user),
+    jobLedger: async ({ parameters, sight }) => ({
+      entries: shownRows(await jobs.ledger(parameters.job), await endsOf(parameters.job, sight)),
+    }),
+    cancelJob: async ({ parameters, sight }) => shown(jobs.cancel(parameters.job), sight),
+    pauseJob: async ({ parameters, sight }) => shown(jobs.pause(parameters.job), sight),
+    resumeJob: async ({ parameters, signed, sight }) =>
+      shown(again(parameters.job, signed.account, jobs.resume), sight),
+    setPriority: async ({ parameters, body, sight }) => shown(jobs.prioritize(parameters.job, body.priority), sight),
+    retryJob: async ({ parameters, signed, sight }) => shown(again(parameters.job, signed.account, jobs.retry), sight),
+    async previewUndo({ parameters, signal, sight }) {
+      const preview = await jobs.previewUndo(parameters.job, signal);
+      return { ...preview, rows: shownRows(preview.rows, await endsOf(parameters.job, sight)) };
+    },
+    undoJob: async ({ parameters, user, sight }) => shown(jobs.undo(parameters.job, user), sight),
   };
 }

@@ -23,7 +23,8 @@ export function readingRoutes(clouds: Clouds, owner: string): Pick<Handlers, Nam
       const reading = `${PREFIX}${randomUUID()}`;
       const marker = newMarker(owner);
       await clouds.use(cloud, (node, id) => {
-        const body = { kind: 'read' as const, epoch: 1, owner, job: reading, cloud: id, marker, object };
+        const { owner: whose } = clouds.get(id);
+        const body = { kind: 'read' as const, epoch: 1, owner: whose, job: reading, cloud: id, marker, object };
         return node.startWork({ work: reading, body }, signal);
       });
       return { reading };

@@ -10,14 +10,21 @@ export interface AccountRow {
   password_hash: string | null;
   /** Who it is at the OpenID provider: `<issuer> <subject>`. */
   subject: string | null;
+  /** Id; null for accounts of the installation itself. */
+  tenant: string | null;
+  tenant_name: string | null;
   created_at: Date;
   last_sign_in: Date | null;
 }
 
-const COLUMNS = 'id, name, role, disabled, password_hash, subject, created_at, last_sign_in';
+const COLUMNS = `id, name, role, disabled, password_hash, subject, tenant, created_at, last_sign_in,
+  (SELECT t.name FROM tenants t WHERE t.id = accounts.tenant) AS tenant_name`;
 
-export async function readAccounts({ query }: Database): Promise<AccountRow[]> {
-  return query<AccountRow>(`SELECT ${COLUMNS} FROM accounts ORDER BY name`);
+/** @param tenant Only its accounts. */
+export async function readAccounts({ query }: Database, tenant: string | null): Promise<AccountRow[]> {
+  return query<AccountRow>(`SELECT ${COLUMNS} FROM accounts WHERE $1::text IS NULL OR tenant = $1 ORDER BY name`, [
+    tenant,
+  ]);
 }
 
 export async function findAccount({ query }: Database, nameOrId: string): Promise<AccountRow | null> {
@@ -32,14 +39,15 @@ export async function findBySubject({ query }: Database, subject: string): Promi
   return (await query<AccountRow>(`SELECT ${COLUMNS} FROM accounts WHERE subject = $1`, [subject]))[0] ?? null;
 }
 
-type NewAccount = Pick<AccountRow, 'id' | 'name' | 'role' | 'password_hash' | 'subject'>;
+type NewAccount = Pick<AccountRow, 'id' | 'name' | 'role' | 'password_hash' | 'subject'> &
+  Partial<Pick<AccountRow, 'tenant'>>;
 
 /** False where the name is taken. */
 export async function insertAccount({ query }: Database, row: NewAccount): Promise<boolean> {
   const rows = await query(
-    `INSERT INTO accounts (id, name, role, password_hash, subject) VALUES ($1, $2, $3, $4, $5)
+    `INSERT INTO accounts (id, name, role, password_hash, subject, tenant) VALUES ($1, $2, $3, $4, $5, $6)
      ON CONFLICT (name) DO NOTHING RETURNING id`,
-    [row.id, row.name, row.role, row.password_hash, row.subject],
+    [row.id, row.name, row.role, row.password_hash, row.subject, row.tenant ?? null],
   );
   return rows.length > 0;
 }
@@ -63,7 +71,8 @@ export async function changeAccount(
   account: string,
   change: Partial<Pick<AccountRow, 'role' | 'disabled'>> | 'delete',
 ): Promise<boolean> {
-  const left = `SELECT FROM accounts WHERE role = 'administrator' AND NOT disabled AND password_hash IS NOT NULL`;
+  const left = `SELECT FROM accounts WHERE role = 'administrator' AND NOT disabled AND password_hash IS NOT NULL
+    AND tenant IS NULL`;
   class NobodyLeft extends Error {}
   try {
     await database.transaction(async (query) => {
@@ -118,12 +127,14 @@ interface Bearer {
   account: string;
   user: string;
   role: Role;
+  /** Id; null for the installation itself. */
+  tenant: string | null;
 }
 
 /** Whose session it is, of an account that is not disabled. */
 export async function readSession({ query }: Database, hash: string, now: Date): Promise<Bearer | null> {
   const [row] = await query<Bearer>(
-    `SELECT a.id AS account, a.name AS user, a.role FROM sessions s JOIN accounts a ON a.id = s.account
+    `SELECT a.id AS account, a.name AS user, a.role, a.tenant FROM sessions s JOIN accounts a ON a.id = s.account
      WHERE s.hash = $1 AND s.expires > $2 AND NOT a.disabled`,
     [hash, now],
   );
@@ -135,7 +146,7 @@ export async function takeToken({ query }: Database, hash: string, address: stri
   const [row] = await query<
     Bearer & { id: string; name: string; scope: Scope; clouds: string[] | null; stale: boolean }
   >(
-    `SELECT a.id AS account, a.name AS user, a.role, t.id, t.name, t.scope, t.clouds,
+    `SELECT a.id AS account, a.name AS user, a.role, a.tenant, t.id, t.name, t.scope, t.clouds,
        coalesce(t.last_used_at < $2::timestamptz - interval '1 minute' OR t.last_address <> $3, true) AS stale
      FROM tokens t JOIN accounts a ON a.id = t.account WHERE t.hash = $1 AND t.expires > $2 AND NOT a.disabled`,
     [hash, now, address],

@@ -9,6 +9,8 @@ export type KnownAbout = CloudAboutAnswer & { checked?: CloudCheck };
 
 export interface CloudRow {
   id: string;
+  /** The installation's id, or a tenant's. */
+  owner: string;
   name: string;
   driver: string;
   node: string;
@@ -26,7 +28,7 @@ export interface SealedSecret {
   sealed: Buffer;
 }
 
-const COLUMNS = 'id, name, driver, node, options, trust, about, fault';
+const COLUMNS = 'id, owner, name, driver, node, options, trust, about, fault';
 
 export async function readClouds({ query }: Database): Promise<CloudRow[]> {
   return query<CloudRow>(`SELECT ${COLUMNS} FROM clouds ORDER BY name`);
@@ -36,11 +38,11 @@ export async function readSecrets({ query }: Database, cloud: string): Promise<S
   return query<SealedSecret>('SELECT id, name, sealed FROM secrets WHERE cloud = $1', [cloud]);
 }
 
-export async function insertCloud(database: Database, owner: string, row: CloudRow, secrets: SealedSecret[]) {
+export async function insertCloud(database: Database, row: CloudRow, secrets: SealedSecret[]) {
   await database.transaction(async (query) => {
     await query(
       `INSERT INTO clouds (id, owner, name, driver, node, options, trust, about) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
-      [row.id, owner, row.name, row.driver, row.node, row.options, row.trust, row.about],
+      [row.id, row.owner, row.name, row.driver, row.node, row.options, row.trust, row.about],
     );
     for (const { id, name, sealed } of secrets) {
       await query('INSERT INTO secrets (id, cloud, name, sealed) VALUES ($1, $2, $3, $4)', [id, row.id, name, sealed]);

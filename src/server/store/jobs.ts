@@ -12,6 +12,8 @@ export type CopyOrder = z.output<typeof CopyRequestSchema>;
 
 export interface JobRow {
   id: string;
+  /** The installation's id, or that of the tenant to whom both clouds belong. */
+  owner: string;
   number: number;
   kind: 'copy';
   account: string;
@@ -44,7 +46,7 @@ export interface JobRow {
 
 export const ENDED: readonly JobState[] = ['succeeded', 'failed', 'cancelled'];
 
-const COLUMNS = `j.id, j.number::integer AS number, j.kind, j.account, j.title, j.request, j.clouds, j.marker, j.state,
+const COLUMNS = `j.id, j.owner, j.number::integer AS number, j.kind, j.account, j.title, j.request, j.clouds, j.marker, j.state,
   j.attempt, j.epoch, j.cancel_wanted, j.pause_wanted, j.resumed, j.plan, j.steps, j.checks, j.progress, j.result, j.failure, j.undo,
   r.data AS receipt,
   j.created_at, j.started_at, j.ended_at`;
@@ -115,7 +117,17 @@ const JSON_COLUMNS = new Set(['steps', 'checks', 'progress', 'result', 'failure'
 export type JobChange = Partial<
   Omit<
     JobRow,
-    'id' | 'number' | 'kind' | 'account' | 'title' | 'request' | 'clouds' | 'marker' | 'receipt' | 'created_at'
+    | 'id'
+    | 'owner'
+    | 'number'
+    | 'kind'
+    | 'account'
+    | 'title'
+    | 'request'
+    | 'clouds'
+    | 'marker'
+    | 'receipt'
+    | 'created_at'
   >
 >;
 
@@ -245,17 +257,12 @@ export async function readLines({ query }: Database, job: string, after: number,
 }
 
 /** Copies rows of a node's ledger; the newest state of a row wins. */
-export async function putLedger(
-  { query }: Database,
-  owner: string,
-  job: string,
-  entries: LedgerEntry[],
-): Promise<void> {
+export async function putLedger({ query }: Database, job: string, entries: LedgerEntry[]): Promise<void> {
   for (const entry of entries) {
     await query(
-      `INSERT INTO ledger (job, id, owner, cloud, data, at) VALUES ($1, $2, $3, $4, $5, $6)
+      `INSERT INTO ledger (job, id, owner, cloud, data, at) SELECT id, $2, owner, $3, $4, $5 FROM jobs WHERE id = $1
        ON CONFLICT (job, id) DO UPDATE SET data = excluded.data, at = excluded.at WHERE ledger.at <= excluded.at`,
-      [job, entry.id, owner, entry.cloud, entry, entry.at],
+      [job, entry.id, entry.cloud, entry, entry.at],
     );
   }
 }

@@ -3,6 +3,8 @@ import type { Database } from './database.ts';
 
 export interface NodeRow {
   id: string;
+  /** The installation's id, or a tenant's. */
+  owner: string;
   name: string;
   pin: string;
   /** PEM: receipts are checked with its key. */
@@ -14,7 +16,7 @@ export interface NodeRow {
   about: NodeAbout | null;
 }
 
-const COLUMNS = 'id, name, pin, certificate, link, public, address, about';
+const COLUMNS = 'id, owner, name, pin, certificate, link, public, address, about';
 
 export async function readNodes({ query }: Database): Promise<NodeRow[]> {
   return query<NodeRow>(`SELECT ${COLUMNS} FROM nodes ORDER BY name`);
@@ -28,23 +30,49 @@ export async function deleteNode({ query }: Database, node: string): Promise<voi
   await query('DELETE FROM nodes WHERE id = $1', [node]);
 }
 
-export async function insertToken({ query }: Database, hash: string, account: string, expires: string): Promise<void> {
+/** @param owner Whose the node will be. */
+export async function insertToken(
+  { query }: Database,
+  hash: string,
+  account: string,
+  owner: string,
+  expires: string,
+): Promise<void> {
   await query("DELETE FROM join_tokens WHERE expires < now() - interval '1 day'");
-  await query('INSERT INTO join_tokens (hash, created_by, expires) VALUES ($1, $2, $3)', [hash, account, expires]);
+  await query('INSERT INTO join_tokens (hash, created_by, owner, expires) VALUES ($1, $2, $3, $4)', [
+    hash,
+    account,
+    owner,
+    expires,
+  ]);
 }
 
 /**
  * Uses the token up and stores the node, both or neither. A node that is known by its pin gets its new name and address.
- * @returns null when the token is unknown, used or too old; `'name'` when another node has the name.
+ * @param usual Whose a node is whose token says nothing about it.
+ * @returns null when the token is unknown, used or too old, or when the node is somebody else's; `'name'` when another
+ * node of the same owner has the name.
  */
 export async function admitNode(
   database: Database,
   tokenHash: string,
-  owner: string,
-  node: Omit<NodeRow, 'about'>,
+  usual: string,
+  node: Omit<NodeRow, 'about' | 'owner'>,
 ): Promise<NodeRow | null | 'name'> {
   return database.transaction(async (query) => {
-    const [taken] = await query('SELECT FROM nodes WHERE name = $1 AND pin <> $2', [node.name, node.pin]);
+    const [token] = await query<{ owner: string | null }>(
+      'SELECT owner FROM join_tokens WHERE hash = $1 AND used_at IS NULL AND expires > now()',
+      [tokenHash],
+    );
+    if (token === undefined) return null;
+    const owner = token.owner ?? usual;
+    const [foreign] = await query('SELECT FROM nodes WHERE pin = $1 AND owner <> $2', [node.pin, owner]);
+    if (foreign !== undefined) return null;
+    const [taken] = await query('SELECT FROM nodes WHERE owner = $3 AND name = $1 AND pin <> $2', [
+      node.name,
+      node.pin,
+      owner,
+    ]);
     if (taken !== undefined) return 'name';
     const used = await query(
       'UPDATE join_tokens SET used_at = now() WHERE hash = $1 AND used_at IS NULL AND expires > now() RETURNING hash',

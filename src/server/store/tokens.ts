@@ -14,14 +14,19 @@ export interface TokenRow {
   last_address: string | null;
 }
 
-/** @param account All where it is undefined. */
-export async function readTokens({ query }: Database, account?: string): Promise<TokenRow[]> {
+/** Whose: one account's, one tenant's, or all. */
+export interface Whose {
+  account?: string;
+  tenant?: string;
+}
+
+export async function readTokens({ query }: Database, { account, tenant }: Whose): Promise<TokenRow[]> {
   return query<TokenRow>(
     `SELECT t.id, t.account, a.name AS account_name, t.name, t.scope, t.clouds, t.created_at, t.expires, t.last_used_at,
        t.last_address
-     FROM tokens t JOIN accounts a ON a.id = t.account WHERE $1::text IS NULL OR t.account = $1
+     FROM tokens t JOIN accounts a ON a.id = t.account WHERE ($1::text IS NULL OR t.account = $1) AND ($2::text IS NULL OR a.tenant = $2)
      ORDER BY a.name, t.created_at`,
-    [account ?? null],
+    [account ?? null, tenant ?? null],
   );
 }
 
@@ -39,11 +44,11 @@ export async function insertToken(
   return rows.length > 0;
 }
 
-/** @param account Only one of this account, where it is given. */
-export async function deleteToken({ query }: Database, id: string, account?: string): Promise<boolean> {
-  const rows = await query('DELETE FROM tokens WHERE id = $1 AND ($2::text IS NULL OR account = $2) RETURNING id', [
-    id,
-    account ?? null,
-  ]);
+export async function deleteToken({ query }: Database, id: string, { account, tenant }: Whose): Promise<boolean> {
+  const rows = await query(
+    `DELETE FROM tokens WHERE id = $1 AND ($2::text IS NULL OR account = $2)
+       AND ($3::text IS NULL OR account IN (SELECT id FROM accounts WHERE tenant = $3)) RETURNING id`,
+    [id, account ?? null, tenant ?? null],
+  );
   return rows.length > 0;
 }
