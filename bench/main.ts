@@ -7,6 +7,7 @@ import { benchEncryption } from './encryption.ts';
 import { benchEndToEnd } from './end-to-end.ts';
 import type { Row } from './measure.ts';
 import { benchMemory } from './memory.ts';
+import { benchSearch } from './search.ts';
 import { benchTransfer } from './transfer.ts';
 import { benchVmdk } from './vmdk.ts';
 import { benchWan } from './wan.ts';
@@ -19,6 +20,7 @@ const benches: Record<string, (folder: string) => Promise<Row[]>> = {
   wan: benchWan,
   delta: benchDelta,
   memory: benchMemory,
+  search: benchSearch,
 };
 
 const words = process.argv.slice(2);

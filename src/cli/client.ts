@@ -8,6 +8,7 @@ export type { CloudView } from '../protocol/api/clouds.ts';
 export type { CopyRequest, JobView } from '../protocol/api/jobs.ts';
 export type { NodeView } from '../protocol/api/nodes.ts';
 export type { ObjectView } from '../protocol/api/objects.ts';
+export type { LiveSearchEvent, SearchHit } from '../protocol/api/search.ts';
 export type { ServerEvent } from '../protocol/api.ts';
 export { type Answer, type Client, createClient, type Input, type Transport } from '../protocol/client.ts';
 export type { Connection } from './session.ts';

@@ -17,6 +17,7 @@ import { addExport } from './offline/export.ts';
 import { addImport } from './offline/import.ts';
 import { addProvider } from './provider.ts';
 import { addRetention } from './retention.ts';
+import { addSearch } from './search.ts';
 import { addServer } from './server.ts';
 import { addTenants } from './tenants.ts';
 import { addTokens } from './tokens.ts';
@@ -28,6 +29,7 @@ export function addClientCommands(program: Command): void {
   addLimit(addNodes(program));
   addClouds(program);
   addObjects(program);
+  addSearch(program);
   addCopy(program);
   addExport(program);
   addImport(program);

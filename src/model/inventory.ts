@@ -28,6 +28,8 @@ export interface MachineFacts {
   guest: string;
   /** Host name that the guest reports, where it does. */
   hostName?: string;
+  /** Name of the host that it runs on or is registered with, where the account may know it. */
+  host?: string;
   notes: string;
   diskBytes: number;
   disks: number;
@@ -46,6 +48,10 @@ export interface InventoryObject {
   /** Id of the object that holds it, or null at the top. */
   parent: string | null;
   abilities: ObjectAbility[];
+  /** Whose it is, in the cloud's own words. */
+  owner?: string;
+  /** What people have put on it there: `production`, or `department=sales`. */
+  tags?: string[];
   /** Of VMs, vApps and templates. */
   machine?: MachineFacts;
   /** Of datastores, storage policies, VDCs. `freeBytes` is absent where the cloud has no limit. */

@@ -14,6 +14,7 @@ import { objectsOperations } from './api/objects.ts';
 import type { ApiOperation } from './api/operation.ts';
 import { providerOperations } from './api/provider.ts';
 import { retentionOperations } from './api/retention.ts';
+import { searchOperations } from './api/search.ts';
 import { serverOperations } from './api/server.ts';
 import { tenantsOperations } from './api/tenants.ts';
 import { tokensOperations } from './api/tokens.ts';
@@ -52,6 +53,7 @@ export const apiOperations = {
   ...nodesOperations,
   ...cloudsOperations,
   ...objectsOperations,
+  ...searchOperations,
   ...readingOperations,
   ...jobsOperations,
   ...doctorOperations,

@@ -115,7 +115,7 @@ function asSeen(rights: Rights | undefined, cloud: string, object: StoredObject)
   const shown = rights?.shows(cloud, object.ids) ?? 'whole';
   if (shown === 'whole') return [object];
   if (shown === 'not') return [];
-  const { machine: _machine, capacity: _capacity, facts: _facts, ...way } = object;
+  const { machine: _machine, capacity: _capacity, facts: _facts, owner: _owner, tags: _tags, ...way } = object;
   return [way];
 }
 

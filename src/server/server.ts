@@ -44,8 +44,10 @@ import { nodeRoutes } from './routes/nodes.ts';
 import { objectRoutes } from './routes/objects.ts';
 import { readingRoutes } from './routes/readings.ts';
 import { retentionRoutes } from './routes/retention.ts';
+import { searchRoutes } from './routes/search.ts';
 import { serverRoutes } from './routes/server.ts';
 import { storageRoutes } from './routes/storage.ts';
+import { openSearch } from './search/search.ts';
 import { keepStorageKeys } from './storage-keys.ts';
 import { openDatabase } from './store/database.ts';
 import { loadOwner } from './store/settings.ts';
@@ -111,6 +113,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   stack.defer(() => clouds.close());
   const objects = createObjects(database, clouds);
   const people = openPeople({ database, auth, clouds, nodes, vault });
+  const search = await openSearch(database, clouds, log);
   const closing = new AbortController();
   const storageKeys = keepStorageKeys({ database, nodes, vault, closing: closing.signal, log });
   const paths = createPaths({ nodes, identity, owner, relay: options.relay !== false });
@@ -145,6 +148,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...nodeRoutes({ nodes, paths, clouds, joining, limits, tenants: people.tenants }),
     ...cloudRoutes(clouds, nodes, database),
     ...objectRoutes(clouds),
+    ...searchRoutes(search),
     ...readingRoutes(clouds, owner),
     ...jobRoutes(jobs, database),
     ...doctorRoutes({ nodes, clouds, objects, jobs, hold, database, owner }),
@@ -156,7 +160,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const app = await createApp({
     server: port.server,
     door: people.door,
-    stream: { events, auth, sights: people.sights, database },
+    stream: { events, auth, sights: people.sights, database, search },
     signIn: { provider: people.provider, auth, database, vault, log },
     idempotency: createIdempotency(database, vault),
     ...{ joining, handlers, uiFolder, watched, log, apiRate: options.apiRate },

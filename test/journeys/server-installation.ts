@@ -71,6 +71,21 @@ export async function startServerProcess(environment: NodeJS.ProcessEnv = {}): P
   };
 }
 
+/** A server process on a folder that has its database already, and the first password that it gave. */
+export async function startServerOn(folder: string): Promise<{ url: string; password: string } & AsyncDisposable> {
+  const child = launch(folder, 0, {});
+  const { url, firstPassword: password = '' } = await readyOf(child);
+  return {
+    url,
+    password,
+    async [Symbol.asyncDispose]() {
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      await ended;
+    },
+  };
+}
+
 function launch(folder: string, port: number, environment: NodeJS.ProcessEnv): ChildProcess {
   const program = join(import.meta.dirname, 'server-process.ts');
   return spawn(process.execPath, [program, folder, String(port)], {

@@ -4,7 +4,8 @@ import type { InventoryEvent, InventoryObject } from '../../model/inventory.ts';
 import type { Inventory } from '../driver.ts';
 import { Details } from './details.ts';
 import { type EntityKind, locate, urnOf } from './entity.ts';
-import { detailOf } from './machine-facts.ts';
+import { detailOf, ownerOf } from './machine-facts.ts';
+import { readTags } from './metadata.ts';
 import { objectsOf, readRecords } from './records.ts';
 import type { Session } from './session.ts';
 import { isAlive } from './transfer-files.ts';
@@ -70,31 +71,34 @@ async function machineObject(
   element: XmlElement,
   signal: AbortSignal,
 ): Promise<InventoryObject> {
+  const { parent, owner } = await holderOf(session, kind, element, signal);
   return {
     id,
     kind,
     name: element.attributes.name ?? '',
-    parent: await parentOf(session, kind, element, signal),
+    parent,
     abilities: kind === 'template' ? (isAlive(element) ? ['export'] : []) : ['power', 'export'],
-    ...detailOf(element),
+    ...detailOf(element, await readTags(session, locate(session, id).href, signal), owner),
   };
 }
 
-async function parentOf(
+async function holderOf(
   session: Session,
   kind: 'vm' | 'vapp' | 'template',
   element: XmlElement,
   signal: AbortSignal,
-): Promise<string | null> {
+): Promise<{ parent: string | null; owner: string | undefined }> {
   const up = (of: XmlElement) => urnOf('vdc', linkOf(of, 'up', mediaType('vdc')) ?? linkOf(of, 'up') ?? '') ?? null;
-  if (kind === 'vapp') return up(element);
+  const owner = ownerOf(element);
+  if (kind === 'vapp') return { parent: up(element), owner };
   if (kind === 'vm') {
     const holder = linkOf(element, 'up', mediaType('vApp')) ?? linkOf(element, 'up') ?? '';
     const vapp = await session.read(holder, 'read the vApp of a VM', signal);
-    return textAt(vapp, 'autoNature') === 'true' ? up(vapp) : (urnOf('vapp', holder) ?? null);
+    const alone = textAt(vapp, 'autoNature') === 'true';
+    return { parent: alone ? up(vapp) : (urnOf('vapp', holder) ?? null), owner: ownerOf(vapp) };
   }
   const item = linkOf(element, 'catalogItem');
-  if (item === undefined) return up(element);
+  if (item === undefined) return { parent: up(element), owner };
   const document = await session.read(item, 'read a catalog item', signal);
-  return urnOf('catalog', linkOf(document, 'up') ?? '') ?? null;
+  return { parent: urnOf('catalog', linkOf(document, 'up') ?? '') ?? null, owner };
 }

@@ -1,7 +1,7 @@
 import type { InventoryObject, MachineFacts, PowerState } from '../../model/inventory.ts';
 import { isDeployed, machinesOf, STATUS, statusOf, statusWord } from './entity.ts';
 import { machineOf } from './hardware.ts';
-import { child, textAt, type XmlElement } from './xml.ts';
+import { at, child, textAt, type XmlElement } from './xml.ts';
 
 /** Power of an entity by its number. */
 function powerOf(element: XmlElement): PowerState {
@@ -40,11 +40,15 @@ export function powerOfWord(word: string | undefined): PowerState {
 }
 
 /** What the documents of machines, vApps and templates tell for the inventory. */
-export type Detail = Required<Pick<InventoryObject, 'machine' | 'facts'>>;
+export type Detail = Required<Pick<InventoryObject, 'machine' | 'facts'>> & Pick<InventoryObject, 'owner' | 'tags'>;
 
-/** The detail of a `Vm`, `VApp` or `VAppTemplate`. */
-export function detailOf(element: XmlElement): Detail {
-  if (element.name === 'Vm') return { machine: factsOfVm(element), facts: wordsOfVm(element) };
+/** The detail of a `Vm`, `VApp` or `VAppTemplate`. A VM is its vApp's owner's: it does not say so itself. */
+export function detailOf(element: XmlElement, tags: readonly string[], owner = ownerOf(element)): Detail {
+  const marks = {
+    ...(owner === undefined ? {} : { owner }),
+    ...(tags.length === 0 ? {} : { tags: [...tags] }),
+  };
+  if (element.name === 'Vm') return { machine: factsOfVm(element), facts: wordsOfVm(element), ...marks };
   const template = element.name === 'VAppTemplate';
   const inside = machinesOf(element).map(factsOfVm);
   return {
@@ -53,7 +57,13 @@ export function detailOf(element: XmlElement): Detail {
       notes: child(element, 'Description')?.text ?? '',
     },
     facts: template ? { status: statusWord(element) } : { deployed: String(isDeployed(element)) },
+    ...marks,
   };
+}
+
+/** Name of the user that a vApp, template, medium or catalog belongs to. */
+export function ownerOf(element: XmlElement): string | undefined {
+  return at(element, 'Owner', 'User')?.attributes.name;
 }
 
 function factsOfVm(vm: XmlElement): MachineFacts {

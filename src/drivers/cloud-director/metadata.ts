@@ -1,3 +1,4 @@
+import { Fault } from '../../model/fault.ts';
 import type { Session } from './session.ts';
 import { awaitAnswer } from './tasks.ts';
 import { body, childrenOf, mediaType, tag, textAt } from './xml.ts';
@@ -14,6 +15,27 @@ export async function readMetadata(session: Session, href: string, signal: Abort
       textAt(entry, 'TypedValue', 'Value') || textAt(entry, 'Value'),
     ]),
   );
+}
+
+/** Keys that the product sets itself begin so. */
+const OWN_KEYS = 'cloudspan.';
+
+/**
+ * What people have put on an object: its GENERAL metadata as `key=value`, in order. Empty where the account may not read
+ * it.
+ */
+export async function readTags(session: Session, href: string, signal: AbortSignal): Promise<string[]> {
+  try {
+    const metadata = await session.read(`${href}/metadata`, 'read metadata', signal);
+    return childrenOf(metadata, 'MetadataEntry')
+      .filter((entry) => textAt(entry, 'Domain') !== 'SYSTEM' && !textAt(entry, 'Key').startsWith(OWN_KEYS))
+      .map((entry) => `${textAt(entry, 'Key')}=${textAt(entry, 'TypedValue', 'Value') || textAt(entry, 'Value')}`)
+      .sort();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof Fault && error.retry === 'never') return [];
+    throw error;
+  }
 }
 
 /** `POST …/metadata` merges these values (GENERAL, readable and writable by the tenant) and waits. */

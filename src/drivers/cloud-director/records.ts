@@ -68,9 +68,10 @@ function number(text: string | undefined): number {
   return Number.isFinite(value) ? value : 0;
 }
 
-function object(kind: EntityKind, record: QueryRecord): Pick<InventoryObject, 'id' | 'kind' | 'name'>[] {
+function object(kind: EntityKind, record: QueryRecord): Pick<InventoryObject, 'id' | 'kind' | 'name' | 'owner'>[] {
   const id = urnOf(kind, record.href ?? '');
-  return id === undefined ? [] : [{ id, kind, name: record.name ?? '' }];
+  const { name = '', ownerName: owner = '' } = record;
+  return id === undefined ? [] : [{ id, kind, name, ...(owner === '' ? {} : { owner }) }];
 }
 
 /** Megabytes of a policy; a limit of 0 means that there is none. */

@@ -2,11 +2,19 @@ import { delay } from '../../base/backoff.ts';
 import { Fault } from '../../model/fault.ts';
 import type { InventoryEvent, InventoryObject } from '../../model/inventory.ts';
 import type { Inventory } from '../driver.ts';
+import { attributeNames } from './attributes.ts';
 import { type Ref, refsOf } from './element.ts';
 import { isVimFault, toFault } from './faults.ts';
 import { isMediaId, mediaObject, readMedia } from './media.ts';
 import { decodeName } from './names.ts';
-import { describeObject, inventoryProperties, inventoryTypes, networksUsed, type Surroundings } from './objects.ts';
+import {
+  attributeKeys,
+  describeObject,
+  inventoryProperties,
+  inventoryTypes,
+  networksUsed,
+  type Surroundings,
+} from './objects.ts';
 import {
   createView,
   filterSpec,
@@ -125,6 +133,7 @@ export class VsphereInventory implements Inventory {
         world.apply(batch.updates);
         for (const { ref, kind } of batch.updates) if (kind !== 'leave') this.#types.set(ref.id, ref.type);
         if (first && (batch.truncated || batch.updates.length === 0)) continue;
+        if (world.lacksAttributes()) world.nameAttributes(await attributeNames(session, signal));
         if (first) yield { type: 'snapshot', objects: world.snapshot() };
         else yield* world.changes();
         first = false;
@@ -150,8 +159,19 @@ export class VsphereInventory implements Inventory {
     if (contents.some((content) => networksUsed(content).length > 0)) {
       for (const [id, name] of await this.networkNames(signal)) names.set(id, name);
     }
+    const hosts = new Map<string, string>();
+    if (contents.some(({ props }) => props.has('runtime.host'))) {
+      for (const { ref, props } of await this.list(['HostSystem'], ['name'], signal)) {
+        hosts.set(ref.id, decodeName(props.get('name')?.text ?? ref.id));
+      }
+    }
+    const attributes = contents.some((content) => attributeKeys(content).length > 0)
+      ? await attributeNames(this.#session, signal)
+      : new Map<string, string>();
     return {
       networkName: (id) => names.get(id),
+      hostName: (id) => hosts.get(id),
+      attributeName: (key) => attributes.get(key),
       machinesOf: () => machines,
       rootFolder: this.#session.service('rootFolder').id,
     };

@@ -8,6 +8,7 @@ const MACHINE_PATHS = [
   'name',
   'parent',
   'parentVApp',
+  'customValue',
   'config.template',
   'config.annotation',
   'config.guestFullName',
@@ -16,6 +17,7 @@ const MACHINE_PATHS = [
   'config.hardware.device',
   'config.version',
   'runtime.powerState',
+  'runtime.host',
   'guest.hostName',
   'guest.net',
   'guest.ipAddress',
@@ -30,7 +32,10 @@ export const inventoryProperties: readonly PropertySet[] = [
   { type: 'Folder', paths: ['name', 'parent', 'childType'] },
   { type: 'ComputeResource', paths: ['name', 'parent'] },
   { type: 'HostSystem', paths: ['name', 'parent', 'runtime.connectionState', 'runtime.inMaintenanceMode'] },
-  { type: 'VirtualApp', paths: ['name', 'parent', 'parentFolder', 'parentVApp', 'vAppConfig.annotation'] },
+  {
+    type: 'VirtualApp',
+    paths: ['name', 'parent', 'parentFolder', 'parentVApp', 'customValue', 'vAppConfig.annotation'],
+  },
   { type: 'ResourcePool', paths: ['name', 'parent'] },
   { type: 'Datastore', paths: ['name', 'parent', 'summary.capacity', 'summary.freeSpace', 'summary.type'] },
   { type: 'DistributedVirtualPortgroup', paths: ['name', 'parent', 'key'] },
@@ -54,6 +59,9 @@ export const inventoryTypes = [
 export interface Surroundings {
   /** By id, and by portgroup key. */
   networkName(id: string): string | undefined;
+  hostName(id: string): string | undefined;
+  /** Name of a custom attribute by its key. */
+  attributeName(key: string): string | undefined;
   machinesOf(vapp: string): ObjectContent[];
   rootFolder: string;
 }
@@ -134,6 +142,7 @@ export function describeObject(content: ObjectContent, around: Surroundings): In
       ...(freeBytes === undefined ? {} : { freeBytes }),
     };
   }
+  Object.assign(object, attributesOf(content, around));
   const facts = factsOf(content);
   if (Object.keys(facts).length > 0) object.facts = facts;
   return object;
@@ -179,17 +188,39 @@ function factsOf(content: ObjectContent): Record<string, string> {
   return facts;
 }
 
+/**
+ * Custom attributes as tags, `name=value`; who owns something is told by the attribute that people call "owner". (Tags of
+ * the vendor's tagging service are not part of this API.)
+ */
+function attributesOf(content: ObjectContent, around: Surroundings): Pick<InventoryObject, 'owner' | 'tags'> {
+  const set = (content.props.get('customValue')?.children ?? []).flatMap((item) => {
+    const name = around.attributeName(textOf(item, 'key') ?? '') ?? '';
+    const value = textOf(item, 'value') ?? '';
+    return name === '' || value === '' ? [] : [{ name, value }];
+  });
+  const owner = set.find(({ name }) => name.toLowerCase() === 'owner')?.value;
+  const tags = set.map(({ name, value }) => `${name}=${value}`).sort();
+  return { ...(owner === undefined ? {} : { owner }), ...(tags.length === 0 ? {} : { tags }) };
+}
+
+/** Keys of the custom attributes that an object has. */
+export function attributeKeys(content: ObjectContent): string[] {
+  return (content.props.get('customValue')?.children ?? []).flatMap((item) => textOf(item, 'key') ?? []);
+}
+
 function machineFacts(content: ObjectContent, around: Surroundings): MachineFacts {
   const { props } = content;
   const devices = props.get('config.hardware.device')?.children ?? [];
   const disks = devices.filter((device) => device.type === 'VirtualDisk');
   const hostName = props.get('guest.hostName')?.text;
+  const host = around.hostName(refOf(props.get('runtime.host'))?.id ?? '');
   return {
     power: powerOf(content),
     cpus: numberOf(props.get('config.hardware.numCPU')) ?? 0,
     memoryMib: numberOf(props.get('config.hardware.memoryMB')) ?? 0,
     guest: props.get('config.guestFullName')?.text ?? '',
     ...(hostName === undefined || hostName === '' ? {} : { hostName }),
+    ...(host === undefined ? {} : { host }),
     notes: props.get('config.annotation')?.text ?? '',
     diskBytes: disks.reduce((sum, disk) => sum + (numberOf(disk, 'capacityInKB') ?? 0) * 1024, 0),
     disks: disks.length,

@@ -90,9 +90,13 @@ export class Session {
 
   /** A singleton of the service content: `rootFolder`, `propertyCollector`. Fault: `cloud.unsupported`. */
   service(name: string): Ref {
-    const ref = refOf(this.#content, name);
+    const ref = this.serviceIfAny(name);
     if (ref === undefined) throw new Fault('cloud.unsupported', `${this.who}: this server has no ${name}`);
     return ref;
+  }
+
+  serviceIfAny(name: string): Ref | undefined {
+    return refOf(this.#content, name);
   }
 
   async about(signal: AbortSignal): Promise<CloudAbout> {

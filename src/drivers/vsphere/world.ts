@@ -1,6 +1,7 @@
 import type { InventoryEvent, InventoryObject } from '../../model/inventory.ts';
+import { refOf } from './element.ts';
 import { decodeName } from './names.ts';
-import { describeObject, networksUsed, parentOf, type Surroundings } from './objects.ts';
+import { attributeKeys, describeObject, networksUsed, parentOf, type Surroundings } from './objects.ts';
 import type { ObjectContent } from './property-collector.ts';
 import type { ObjectUpdate } from './updates.ts';
 
@@ -10,10 +11,13 @@ export class World {
   readonly #told = new Map<string, string>();
   readonly #around: Surroundings;
   #touched = new Set<string>();
+  #attributes: ReadonlyMap<string, string> = new Map();
 
   constructor(rootFolder: string) {
     this.#around = {
       networkName: (id) => this.#networkName(id),
+      hostName: (id) => this.#hostName(id),
+      attributeName: (key) => this.#attributes.get(key),
       machinesOf: (vapp) => [...this.#contents.values()].filter((content) => isMachineOf(content, vapp)),
       rootFolder,
     };
@@ -36,6 +40,27 @@ export class World {
       this.#contents.set(ref.id, content);
       this.#touch(content);
     }
+  }
+
+  /** Whether something that was touched has a custom attribute that nobody has named yet. */
+  lacksAttributes(): boolean {
+    return this.#touchedKeys().some((key) => !this.#attributes.has(key));
+  }
+
+  /** Names of the custom attributes by key. One without a name is gone: it is not asked for again. */
+  nameAttributes(names: ReadonlyMap<string, string>): void {
+    this.#attributes = new Map([
+      ...this.#touchedKeys().map((key) => [key, ''] as const),
+      ...this.#attributes,
+      ...names,
+    ]);
+  }
+
+  #touchedKeys(): string[] {
+    return [...this.#touched].flatMap((id) => {
+      const content = this.#contents.get(id);
+      return content === undefined ? [] : attributeKeys(content);
+    });
   }
 
   snapshot(): InventoryObject[] {
@@ -74,6 +99,7 @@ export class World {
     this.#touched.add(content.ref.id);
     const parent = parentOf(content);
     if (content.ref.type === 'VirtualMachine' && parent?.type === 'VirtualApp') this.#touched.add(parent.id);
+    if (content.ref.type === 'HostSystem') this.#touchMachinesOn(content.ref.id);
     if (!isNetwork(content)) return;
     const keys = new Set([content.ref.id, content.props.get('key')?.text]);
     for (const machine of this.#contents.values()) {
@@ -82,6 +108,17 @@ export class World {
       const vapp = parentOf(machine);
       if (vapp?.type === 'VirtualApp') this.#touched.add(vapp.id);
     }
+  }
+
+  #touchMachinesOn(host: string): void {
+    for (const { ref, props } of this.#contents.values()) {
+      if (ref.type === 'VirtualMachine' && refOf(props.get('runtime.host'))?.id === host) this.#touched.add(ref.id);
+    }
+  }
+
+  #hostName(id: string): string | undefined {
+    const name = this.#contents.get(id)?.props.get('name')?.text;
+    return name === undefined ? undefined : decodeName(name);
   }
 
   #networkName(id: string): string | undefined {

@@ -12,8 +12,10 @@ import { JOIN_PATH, JoinRequestSchema } from '../../protocol/join.ts';
 import type { Idempotency } from '../idempotency.ts';
 import type { Joining } from '../join.ts';
 import { bindRoutes, type Door, decorateRequests, type Handlers } from '../routes/bind.ts';
+import type { Search } from '../search/search.ts';
 import { VERSION } from '../version.ts';
 import { type StreamOptions, serveEvents } from './event-stream.ts';
+import { serveLiveSearch } from './live-search.ts';
 import { servePages } from './pages.ts';
 import { answerProblems } from './problems.ts';
 import { type ProviderOptions, serveProvider } from './provider.ts';
@@ -26,7 +28,7 @@ export interface AppOptions {
   server: Server;
   /** Who may come in, and how it is written down. */
   door: Door;
-  stream: StreamOptions;
+  stream: StreamOptions & { search: Search };
   signIn: ProviderOptions;
   joining: Joining;
   handlers: Handlers;
@@ -64,6 +66,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
     await limitRates(routes, options.apiRate);
     bindRoutes(routes, options.handlers, options.door, options.idempotency);
     serveEvents(routes, options.stream);
+    serveLiveSearch(routes, options.stream);
     serveProvider(routes, options.signIn);
     serveJoin(routes, options.joining);
     serveWatchers(routes, options.watched);

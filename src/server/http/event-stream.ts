@@ -7,12 +7,11 @@ import type { Sight, Sights } from '../people/sight.ts';
 import type { Database } from '../store/database.ts';
 import { type JobPlaces, readPlaces } from '../store/places.ts';
 import { tokenOf } from './session.ts';
+import { startStream } from './stream.ts';
 
-const HEARTBEAT_MILLISECONDS = 15_000;
 /** After so long an event is judged by the grants anew. */
 const SIGHT_MILLISECONDS = 1_000;
-/** A page that reads this much too slowly is dropped; it comes back and reads everything anew. */
-const BACKLOG_BYTES = 4 * 1024 * 1024;
+/** A page that is this much too slow is dropped; it comes back and reads everything anew. */
 const BACKLOG_EVENTS = 2_000;
 
 export interface StreamOptions {
@@ -32,43 +31,20 @@ export function serveEvents(app: FastifyInstance, { events, auth, sights, databa
       async () => sights.of(await auth.check(token, request.ip)),
       await sights.of(signed),
     );
-    reply.hijack();
-    const answer = reply.raw;
-    if (answer.destroyed) return;
-    answer.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store',
-      'x-accel-buffering': 'no',
-    });
-    answer.write(': connected\n\n');
-    const send = (text: string) => {
-      if (answer.writableLength > BACKLOG_BYTES) answer.destroy();
-      else if (answer.writable) answer.write(text);
-    };
+    let stop = () => {};
+    const stream = startStream(reply, { check: () => auth.check(token, request.ip), leave: () => stop() });
+    if (stream === null) return;
     let waiting = 0;
     let last: Promise<void> = Promise.resolve();
     const tell = async (event: ServerEvent) => {
       waiting--;
-      const seen = answer.writable ? await filter(event) : null;
-      if (seen !== null) send(`data: ${JSON.stringify(seen)}\n\n`);
+      const seen = stream.open ? await filter(event) : null;
+      if (seen !== null) stream.send(seen);
     };
-    const stop = events.subscribe((event) => {
-      if (++waiting > BACKLOG_EVENTS) return void answer.destroy();
-      last = last.then(() => tell(event)).catch(() => void answer.end());
+    stop = events.subscribe((event) => {
+      if (++waiting > BACKLOG_EVENTS) return stream.drop();
+      last = last.then(() => tell(event)).catch(() => stream.end());
     });
-    const heartbeat = setInterval(() => {
-      if (answer.destroyed) return leave();
-      auth.check(token, request.ip).then(
-        () => send(': still here\n\n'),
-        () => answer.end(),
-      );
-    }, HEARTBEAT_MILLISECONDS);
-    const leave = () => {
-      clearInterval(heartbeat);
-      stop();
-    };
-    answer.on('error', () => {});
-    answer.once('close', leave);
   });
 }
 

@@ -96,3 +96,41 @@ test('an administrator of a tenant may everything in its clouds, manages it, and
   expect(['mine', 'mine too', 'c'].map((cloud) => near.somewhere('see', cloud))).toEqual([true, false, false]);
   expect(near.manages).toBe(false);
 });
+
+test('what a question to the database is bound by is what may be seen', () => {
+  const places = [[], DC, WEB, VM, ['dc', 'other'], ['dc', 'other', 'vm2']];
+  const objects = [null, 'dc', 'web', 'vm', 'other'];
+  const whos = [
+    anna,
+    root,
+    { ...anna, role: 'viewer' as const },
+    { ...anna, clouds: ['c'] },
+    { ...root, clouds: ['d'] },
+    { ...root, clouds: [] },
+    { ...anna, scope: 'read' as const },
+  ];
+  let seed = 1;
+  const draw = (below: number) => {
+    seed = (seed * 48_271) % 2_147_483_647;
+    return seed % below;
+  };
+  for (let round = 0; round < 400; round++) {
+    const grants = Array.from({ length: draw(4) }, () =>
+      grant(objects[draw(objects.length)] ?? null, draw(3) === 0 ? ['copy-in'] : ['see'], {
+        cloud: draw(3) === 0 ? 'd' : 'c',
+        effect: draw(3) === 0 ? 'forbid' : 'allow',
+      }),
+    );
+    for (const who of whos) {
+      const { sees, may } = createRights(who, grants);
+      for (const cloud of ['c', 'd', 'e']) {
+        for (const place of places) {
+          const lies = ({ cloud: of, object }: { cloud: string; object: string | null }) =>
+            of === cloud && (object === null || place.includes(object));
+          const seen = (sees.within === null || sees.within.some(lies)) && !sees.without.some(lies);
+          expect(seen).toBe(may('see', cloud, place));
+        }
+      }
+    }
+  }
+});

@@ -8,6 +8,9 @@ export type Grant = Pick<GrantRow, 'number' | 'account' | 'cloud' | 'object' | '
 /** A place of a cloud: the ids from its root down to the object itself; none for the cloud as a whole. */
 export type Place = readonly string[];
 
+/** A cloud as a whole (`object` is null), or an object and everything in it. */
+export type Spot = Pick<GrantRow, 'cloud' | 'object'>;
+
 /** What an account may do, where. */
 export interface Rights {
   /** Of an account of a tenant `clouds` are those of the tenant, at most. */
@@ -19,6 +22,11 @@ export interface Rights {
   /** Sees every cloud, node and job there is. */
   readonly seesAll: boolean;
   may(right: Right, cloud: string, place: Place): boolean;
+  /**
+   * The same as `may('see', …)` for a question to the database: what lies at or below one of `within` (null: everywhere)
+   * and of none of `without`.
+   */
+  readonly sees: { within: readonly Spot[] | null; without: readonly Spot[] };
   /** Has this right for something in the cloud. */
   somewhere(right: Right, cloud: string): boolean;
   /** Whether it is shown, or only as what leads to something that is. */
@@ -73,6 +81,14 @@ export function createRights(signed: Who, grants: readonly Grant[], ofTenant: re
     manages: all && who.scope === 'own' && signed.clouds === null,
     seesAll: all && who.clouds === null,
     may,
+    sees: {
+      within: !all
+        ? allowing.filter((grant) => admits(grant.cloud) && gives(grant, 'see'))
+        : who.clouds === null
+          ? null
+          : who.clouds.map((cloud) => ({ cloud, object: null })),
+      without: all ? [] : forbidding.filter(({ rights }) => rights.includes('see')),
+    },
     somewhere,
     forbiddenBy,
     shows(cloud, place) {

@@ -1,5 +1,6 @@
 import type { Query } from './database.ts';
 import { peopleSchema } from './people-schema.ts';
+import { searchSchema } from './search-schema.ts';
 import { tenantsSchema } from './tenants-schema.ts';
 
 /** Forward only: a released entry is never changed, a new one is put at the end. */
@@ -90,6 +91,7 @@ const migrations: readonly string[] = [
     at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (account, key));
   `,
   tenantsSchema,
+  searchSchema,
 ];
 
 /** The advisory lock under which one server at a time migrates. */

@@ -1,5 +1,6 @@
 import type { InventoryEvent, InventoryObject } from '../../model/inventory.ts';
 import type { Database, Query } from './database.ts';
+import { indexSome, indexWhole, lockInventory, movedOf, objectsBelow, removeRows } from './search-rows.ts';
 
 const BATCH = 2_000;
 /** No cloud nests deeper; it bounds a walk through parents that point in a circle. */
@@ -12,36 +13,55 @@ export interface StoredObject extends InventoryObject {
   ids: string[];
 }
 
-/** Brings the cache up to date with one event; all of it or nothing. */
+/** Brings the cache, and what search looks at, up to date with one event; all of it or nothing. */
 export async function applyInventory(database: Database, owner: string, cloud: string, event: InventoryEvent) {
-  if (event.type === 'gone') {
-    await database.query('DELETE FROM objects WHERE cloud = $1 AND id = ANY($2)', [cloud, event.ids]);
-    return;
-  }
   await database.transaction(async (query) => {
-    if (event.type === 'snapshot') await query('DELETE FROM objects WHERE cloud = $1', [cloud]);
-    for (let from = 0; from < event.objects.length; from += BATCH) {
-      await upsert(query, owner, cloud, event.objects.slice(from, from + BATCH));
+    await lockInventory(query, cloud);
+    if (event.type === 'gone') {
+      const orphans = await objectsBelow(query, cloud, event.ids);
+      await query('DELETE FROM objects WHERE cloud = $1 AND id = ANY($2)', [cloud, event.ids]);
+      await removeRows(query, cloud, event.ids);
+      await indexSome(query, cloud, orphans);
+      return;
     }
+    const objects = [...new Map(event.objects.map((object) => [object.id, object])).values()];
+    const whole = event.type === 'snapshot';
+    const moved = whole ? [] : await movedOf(query, cloud, objects);
+    if (whole) {
+      const ids = objects.map(({ id }) => id);
+      await query('DELETE FROM objects WHERE cloud = $1 AND id <> ALL($2)', [cloud, ids]);
+    }
+    for (let from = 0; from < objects.length; from += BATCH) {
+      await upsert(query, owner, cloud, objects.slice(from, from + BATCH));
+    }
+    if (whole) return indexWhole(query, cloud, objects);
+    await indexSome(query, cloud, objects);
+    const told = new Set(objects.map(({ id }) => id));
+    await indexSome(
+      query,
+      cloud,
+      (await objectsBelow(query, cloud, moved)).filter(({ id }) => !told.has(id)),
+    );
   });
 }
 
+/** What is the same already is not written. */
 async function upsert(query: Query, owner: string, cloud: string, objects: InventoryObject[]): Promise<void> {
-  const last = [...new Map(objects.map((object) => [object.id, object])).values()];
   await query(
     `INSERT INTO objects (cloud, owner, id, kind, name, parent, data)
      SELECT $1, $2, o.id, o.kind, o.name, o.parent, o.data
      FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::jsonb[]) AS o (id, kind, name, parent, data)
      ON CONFLICT (cloud, id) DO UPDATE
-     SET kind = excluded.kind, name = excluded.name, parent = excluded.parent, data = excluded.data`,
+     SET kind = excluded.kind, name = excluded.name, parent = excluded.parent, data = excluded.data
+     WHERE objects.data IS DISTINCT FROM excluded.data`,
     [
       cloud,
       owner,
-      last.map(({ id }) => id),
-      last.map(({ kind }) => kind),
-      last.map(({ name }) => name),
-      last.map(({ parent }) => parent),
-      last.map((object) => JSON.stringify(object)),
+      objects.map(({ id }) => id),
+      objects.map(({ kind }) => kind),
+      objects.map(({ name }) => name),
+      objects.map(({ parent }) => parent),
+      objects.map((object) => JSON.stringify(object)),
     ],
   );
 }
