@@ -1,3 +1,4 @@
+import { autoStartManager } from './auto-start-manager.ts';
 import { cluster, computeResource, hostSystem } from './compute-resource.ts';
 import { customFieldsManager } from './custom-fields-manager.ts';
 import { datastore, distributedSwitch, network, portgroup } from './datastore.ts';
@@ -61,6 +62,7 @@ function all(): Map<string, Kind> {
       searchIndex,
       customFieldsManager,
       environmentBrowser,
+      autoStartManager,
     ].map((one) => [one.type, one]),
   );
   return kinds;

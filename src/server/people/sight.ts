@@ -23,6 +23,8 @@ export interface Sight {
   mayRun(places: JobPlaces | null): boolean;
   /** May delete where the job puts things. */
   mayUndo(places: JobPlaces | null): boolean;
+  /** May delete what the job reads. */
+  mayDeleteSource(places: JobPlaces | null): boolean;
 }
 
 export interface Sights {
@@ -72,6 +74,8 @@ export function createSights(database: Database, clouds: Pick<Clouds, 'get' | 'l
             rights.may('see', places.destination_cloud, places.destination))),
       mayUndo: (places) =>
         places === null ? rights.administers : rights.may('delete', places.destination_cloud, places.destination),
+      mayDeleteSource: (places) =>
+        places === null ? rights.administers : rights.may('delete', places.source_cloud, places.source),
       mayRun: (places) =>
         places === null
           ? rights.administers

@@ -6,7 +6,16 @@ import { readAllPlaces, writeRunner } from '../store/places.ts';
 import type { Handlers } from './bind.ts';
 
 type Reading = 'preflight' | 'listJobs' | 'getJob' | 'jobLog' | 'jobLedger' | 'previewUndo';
-type Names = Reading | 'startJob' | 'cancelJob' | 'pauseJob' | 'resumeJob' | 'setPriority' | 'retryJob' | 'undoJob';
+type Names =
+  | Reading
+  | 'startJob'
+  | 'cancelJob'
+  | 'pauseJob'
+  | 'resumeJob'
+  | 'setPriority'
+  | 'retryJob'
+  | 'undoJob'
+  | 'deleteSource';
 
 export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names> {
   /** A further attempt is made by the rights of whoever asked for it. */
@@ -50,6 +59,7 @@ export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names>
     setPriority: async ({ parameters, body }) => jobs.prioritize(parameters.job, body.priority),
     retryJob: async ({ parameters, signed }) => again(parameters.job, signed.account, jobs.retry),
     previewUndo: async ({ parameters, signal }) => jobs.previewUndo(parameters.job, signal),
+    deleteSource: async ({ parameters, user }) => jobs.deleteSource(parameters.job, user),
     undoJob: async ({ parameters, user }) => jobs.undo(parameters.job, user),
   };
 }
