@@ -37,10 +37,15 @@ export function filesMarkup(view: View, transfer: Transfer | undefined): Markup 
   );
 }
 
+/** The storage lease runs from the making of a template, and from when a vApp was last stopped; the lab counts from the making. */
+function expiry(entity: { created: string; lease: { storageSeconds: number } }): string {
+  return new Date(Date.parse(entity.created) + entity.lease.storageSeconds * 1000).toISOString();
+}
+
 export function leaseSection(
   view: View,
   own: string,
-  entity: { lease: { deploymentSeconds: number; storageSeconds: number } },
+  entity: { created: string; lease: { deploymentSeconds: number; storageSeconds: number } },
   declarations: Record<string, string> = {},
 ): Markup {
   const path = `${own}/leaseSettingsSection/`;
@@ -51,6 +56,8 @@ export function leaseSection(
     link(view, 'edit', path, mediaTypes.leaseSettings),
     leaf('DeploymentLeaseInSeconds', entity.lease.deploymentSeconds),
     leaf('StorageLeaseInSeconds', entity.lease.storageSeconds),
+    // Where the lease is not unlimited (0), and the entity does not run.
+    entity.lease.storageSeconds === 0 ? null : leaf('StorageLeaseExpiration', expiry(entity)),
   );
 }
 

@@ -1,3 +1,4 @@
+import { autoStartManagerRef } from './auto-start-manager.ts';
 import type { Lab } from './lab.ts';
 import type { Method } from './managed.ts';
 import { kind } from './managed.ts';
@@ -164,6 +165,7 @@ export const hostSystem = kind<HostRecord>(
     datastore: (lab, host) => owner(lab, host)?.datastores.map((id) => ref('Datastore', id)) ?? [],
     network: (lab, host) => networkRefs(lab, owner(lab, host)?.networks ?? []),
     vm: vms,
+    configManager: (_lab, host) => ({ autoStartManager: autoStartManagerRef(host) }),
     datastoreBrowser: (_lab, host) => ref('HostDatastoreBrowser', `datastoreBrowser-${host.id}`),
   },
   entityMethods as Record<string, Method<HostRecord>>,

@@ -1,4 +1,5 @@
 import { authorizationManager } from './authorization-manager.ts';
+import { autoStartManager } from './auto-start-manager.ts';
 import { cluster, computeResource, hostSystem } from './compute-resource.ts';
 import { customFieldsManager } from './custom-fields-manager.ts';
 import { datastore, distributedSwitch, network, portgroup } from './datastore.ts';
@@ -63,6 +64,7 @@ function all(): Map<string, Kind> {
       searchIndex,
       customFieldsManager,
       environmentBrowser,
+      autoStartManager,
     ].map((one) => [one.type, one]),
   );
   return kinds;

@@ -9,7 +9,13 @@ type Compute = Entity & { datastores: string[]; networks: string[] };
 type ClusterRecord = Compute & { type: 'ClusterComputeResource' };
 type StandaloneRecord = Compute & { type: 'ComputeResource' };
 export type ComputeRecord = ClusterRecord | StandaloneRecord;
-export type HostRecord = Entity & { type: 'HostSystem'; cores: number; memoryMB: number };
+export type HostRecord = Entity & {
+  type: 'HostSystem';
+  cores: number;
+  memoryMB: number;
+  /** `HostAutoStartManagerConfig`: what the host starts and stops by itself. */
+  autostart?: { defaults: Data; powerInfo: Data[] };
+};
 export type PoolRecord = Entity & { type: 'ResourcePool' };
 export type VAppRecord = Entity & {
   type: 'VirtualApp';

@@ -24,6 +24,13 @@ export interface CopyFlags {
   check?: boolean;
   detach?: boolean;
   json?: boolean;
+  at?: string;
+  window?: string[];
+  timeZone?: string;
+  pauseAtEnd?: boolean;
+  newMac?: boolean;
+  newUuid?: boolean;
+  deleteSourceAfter?: string;
 }
 
 export const collect = (value: string, all: string[]) => [...all, value];

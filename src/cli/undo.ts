@@ -60,6 +60,8 @@ export function printUndo({ state, user, startedAt, endedAt, rows }: UndoView): 
 const WORDS: Record<UndoRow['outcome'], string> = {
   remove: 'would remove',
   removed: 'removed',
+  restore: 'would set back',
+  restored: 'set back',
   left: 'left alone',
   gone: 'nothing there',
   unknown: 'not known',
@@ -69,6 +71,6 @@ function printRows(rows: readonly UndoRow[]): void {
   if (rows.length === 0) printLine('  the job made nothing');
   for (const { outcome, kind, name, cloud, object, role, reason } of rows) {
     const what = `${kind} "${name}" (${role}${object === undefined ? '' : `, ${object}`}) in ${cloud}`;
-    printLine(`  ${WORDS[outcome].padEnd(13)} ${what}: ${reason}`);
+    printLine(`  ${WORDS[outcome].padEnd(14)} ${what}: ${reason}`);
   }
 }

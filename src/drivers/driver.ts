@@ -27,6 +27,7 @@ import type { PackageDescription } from '../model/machine.ts';
 import type { OptionDescription, OptionValues, Trust } from '../model/option.ts';
 import type { Way } from '../model/proxy.ts';
 import type { MarkedObject, SeenObject } from '../model/seen-object.ts';
+import type { SettingName, SourceSettings } from '../model/setting.ts';
 
 /** Lines for the job's log; `fields` never hold secrets. */
 export interface DriverLog {
@@ -90,6 +91,7 @@ export interface Cloud {
   readonly exports?: Exports;
   readonly imports?: Imports;
   readonly objects?: Objects;
+  readonly sources?: Sources;
   /** Signs out and frees sockets. Idempotent; never throws. */
   close(): Promise<void>;
 }
@@ -133,7 +135,9 @@ export interface LedgerBook {
   /** Rows of this work from earlier attempts (after a crash), oldest first. */
   readonly entries: readonly LedgerEntry[];
   /** Durable when it resolves: await it before the call that makes or changes something. Same role = same row. */
-  intend(what: Pick<LedgerEntry, 'action' | 'kind' | 'role' | 'name'> & { before?: string }): Promise<LedgerEntry>;
+  intend(
+    what: Pick<LedgerEntry, 'action' | 'kind' | 'role' | 'name'> & { before?: string; after?: string },
+  ): Promise<LedgerEntry>;
   /** Durable when it resolves. Await it right after the call. */
   settle(entry: LedgerEntry, state: LedgerEntry['state'], objectId?: string): Promise<LedgerEntry>;
 }
@@ -262,4 +266,27 @@ export interface Objects {
    * (`object.changed`) and what runs (`object.in-use`). Gone already is fine. Faults: also `object.busy`.
    */
   remove(id: string, marker: string, signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * What a move does to its source: nothing of its content, only the settings by which it would be found, reached or
+ * started. Every value is text that `settings` told; `off` is understood for all but the name.
+ */
+export interface Sources {
+  /**
+   * The settings as they are now; what this object has not (a template no adapters, a cloud no autostart) is missing.
+   * `nics` and `autostart` read `off` where nothing is connected, or started by itself. Reads only. Faults:
+   * `object.missing`, `object.wrong-kind` for what cannot be set aside.
+   */
+  settings(id: string, signal: AbortSignal): Promise<SourceSettings>;
+  /**
+   * Sets one of them; the others stay. Idempotent, and what is set reads the same again. Adapters that came later are
+   * left alone. Faults: `object.exists` (the name), `object.changed` (an adapter that is named is gone), `object.busy`.
+   */
+  set(id: string, setting: SettingName, value: string, signal: AbortSignal): Promise<void>;
+  /**
+   * Removes it with its disks, by its id, as long as `Objects.look` reads this version. Faults: `object.changed` when it
+   * reads another, `object.in-use` when it is not off. Gone already is fine.
+   */
+  discard(id: string, version: string, signal: AbortSignal): Promise<void>;
 }

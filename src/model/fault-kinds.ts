@@ -246,6 +246,12 @@ export const faultKinds = {
     'The disks of an object are not those of the receipt (any more).',
     'The machine may have run since; if it has not, copy it again.',
   ),
+  'source.needed': kind(
+    409,
+    'later',
+    'The source of a move may not be deleted: its copy is not proven well enough, not there, or about to be given up.',
+    'Mend what the sentence names, or keep the source.',
+  ),
   'job.state': kind(
     409,
     'never',

@@ -21,6 +21,8 @@ export interface LedgerEntry {
   objectId?: string;
   /** Of `change`: the value before. Of a file that was made: what it is known by, once it is whole. */
   before?: string;
+  /** Of `change`: the value that the job set. What reads otherwise was changed by somebody since. */
+  after?: string;
   /**
    * `intent` before the call; `made` after it; `kept` once it is the result that the user asked for; `removed` after
    * undo or clean-up; `absent` when after a crash nothing with the marker was found.

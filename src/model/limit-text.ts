@@ -1,5 +1,5 @@
 import { Fault } from './fault.ts';
-import { type Limit, type LimitWindow, WEEKDAYS, type Weekday } from './limit.ts';
+import { type Hours, type Limit, type LimitWindow, WEEKDAYS, type Weekday } from './limit.ts';
 
 const UNITS: Record<string, number> = { '': 1, k: 1e3, m: 1e6, g: 1e9, t: 1e12 };
 const BINARY: Record<string, number> = { k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
@@ -27,6 +27,20 @@ export function writeRate(bitsPerSecond: number | null): string {
   return `${Number((bitsPerSecond / UNITS[prefix.toLowerCase()]!).toFixed(3))} ${prefix}bit/s`;
 }
 
+/** `mon-fri 22:00-06:00`: a part of the week. Fault `input.invalid`. */
+export function readHours(text: string): Hours {
+  const match = /^\s*([a-z,-]+)\s+(\d\d?:\d\d)\s*-\s*(\d\d?:\d\d)\s*$/i.exec(text);
+  if (match === null) {
+    throw new Fault('input.invalid', `"${text}" is no part of a week`, { remedy: 'Write it as: mon-fri 22:00-06:00' });
+  }
+  const [, days = '', from = '', to = ''] = match;
+  return { days: readDays(days, text), from: readTime(from, text), to: readTime(to, text) };
+}
+
+export function writeHours({ days, from, to }: Hours): string {
+  return `${writeDays(days)} ${from}-${to}`;
+}
+
 /** `mon-fri 08:00-18:00=20Mbit/s`; days are `mon`, `mon,wed`, `fri-mon` or `daily`. Fault `input.invalid`. */
 export function readWindow(text: string): LimitWindow {
   const match = /^\s*([a-z,-]+)\s+(\d\d?:\d\d)\s*-\s*(\d\d?:\d\d)\s*=\s*(.+)$/i.exec(text);
@@ -41,7 +55,7 @@ export function readWindow(text: string): LimitWindow {
 }
 
 export function writeWindow({ days, from, to, bitsPerSecond }: LimitWindow): string {
-  return `${writeDays(days)} ${from}-${to}=${writeRate(bitsPerSecond).replace(' ', '')}`;
+  return `${writeHours({ days, from, to })}=${writeRate(bitsPerSecond).replace(' ', '')}`;
 }
 
 /** In one line, for people. */

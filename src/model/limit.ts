@@ -2,15 +2,25 @@
 export const WEEKDAYS = ['mon', 'tue', 'wed', 'thu', 'fri', 'sat', 'sun'] as const;
 export type Weekday = (typeof WEEKDAYS)[number];
 
-/** A part of the week with a rate of its own. */
-export interface LimitWindow {
+/** A part of the week. */
+export interface Hours {
   days: Weekday[];
-  /** `HH:MM`. A window whose end is not after its beginning ends on the next day. */
+  /** `HH:MM`. One whose end is not after its beginning ends on the next day. */
   from: string;
   /** `HH:MM`, `24:00` for the end of the day. The minute itself does not belong to the window. */
   to: string;
+}
+
+/** A part of the week with a rate of its own. */
+export interface LimitWindow extends Hours {
   /** Null: no limit. */
   bitsPerSecond: number | null;
+}
+
+/** Whether `time` (milliseconds since the epoch) lies in one of these, by the clock of that zone. */
+export function isWithin(windows: readonly Hours[], timeZone: string | undefined, time: number): boolean {
+  const { day, minute } = wallClock(time, timeZone);
+  return windows.some((one) => holds(one, day, minute));
 }
 
 /** How fast bytes of blocks may go. It holds for each direction by itself. */
@@ -42,7 +52,7 @@ export function bytesPerSecondAt(limit: Limit | null, time: number): number | nu
   return bits === null ? null : bits / 8;
 }
 
-function holds({ days, from, to }: LimitWindow, day: number, minute: number): boolean {
+function holds({ days, from, to }: Hours, day: number, minute: number): boolean {
   const [begin, end] = [minutesOf(from), minutesOf(to)];
   const on = (index: number) => days.includes(WEEKDAYS[(index + 7) % 7]!);
   if (begin < end) return on(day) && minute >= begin && minute < end;

@@ -24,8 +24,11 @@ export interface Verdict {
   row: string;
   /** The object's id at the cloud. */
   object?: string | undefined;
-  /** `remove` is what would be done, `removed` what was; `left` alone; `gone`: there is nothing to remove. */
-  outcome: 'remove' | 'removed' | 'left' | 'gone';
+  /**
+   * `remove` and `restore` (a setting gets its old value) are what would be done, `removed` and `restored` what was;
+   * `left` alone; `gone`: there is nothing to remove.
+   */
+  outcome: 'remove' | 'removed' | 'restore' | 'restored' | 'left' | 'gone';
   /** Why, without a full stop. */
   reason: string;
 }

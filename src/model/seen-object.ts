@@ -22,6 +22,8 @@ export interface SeenObject extends Omit<MarkedObject, 'marker'> {
   ran: boolean;
   /** The vendor's change identity of `OpenExport.version`: another one after any change of content or configuration. */
   version: string;
+  /** When its cloud gives it up by itself (a lease), ISO 8601; missing: never, or it does not tell. */
+  leaseEnds?: string;
   /** Null where it cannot be read: it is not finished, or locked. */
   description: PackageDescription | null;
 }

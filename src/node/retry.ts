@@ -1,6 +1,7 @@
 import { withBackoff } from '../base/backoff.ts';
-import type { Cloud, Exports, Imports, Objects, Power, PowerAction } from '../drivers/driver.ts';
+import type { Cloud, Exports, Imports, Objects, Power, PowerAction, Sources } from '../drivers/driver.ts';
 import { Fault } from '../model/fault.ts';
+import type { SettingName } from '../model/setting.ts';
 
 const ATTEMPTS = 4;
 /** A person waits for these calls: a cloud that asks for more patience than this is reported instead. */
@@ -13,13 +14,14 @@ export type SteadyCloud = Pick<Cloud, 'about'> & {
   exports?: Pick<Exports, 'check' | 'describe'>;
   imports?: Pick<Imports, 'check' | 'placement'> & { walks: number };
   objects?: Objects;
+  sources?: Sources;
 };
 
 type Again = (fault: Fault) => boolean;
 
 /** The short calls of a cloud, tried again where the cloud was busy or did not answer, as long as it asks. */
 export function steady(cloud: Cloud): SteadyCloud {
-  const { power, exports, imports, objects } = cloud;
+  const { power, exports, imports, objects, sources } = cloud;
   return {
     about: (signal) => again(() => cloud.about(signal), signal),
     get: (id, signal) => again(() => cloud.inventory.get(id, signal), signal),
@@ -57,6 +59,17 @@ export function steady(cloud: Cloud): SteadyCloud {
             marked: (signal: AbortSignal) => again(() => objects.marked(signal), signal),
             remove: (id: string, marker: string, signal: AbortSignal) =>
               again(() => objects.remove(id, marker, signal), signal),
+          },
+        }),
+    ...(sources === undefined
+      ? {}
+      : {
+          sources: {
+            settings: (id: string, signal: AbortSignal) => again(() => sources.settings(id, signal), signal),
+            set: (id: string, setting: SettingName, value: string, signal: AbortSignal) =>
+              again(() => sources.set(id, setting, value, signal), signal),
+            discard: (id: string, version: string, signal: AbortSignal) =>
+              again(() => sources.discard(id, version, signal), signal),
           },
         }),
   };

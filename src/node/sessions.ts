@@ -193,7 +193,7 @@ export class Sessions {
 }
 
 function facetsOf(cloud: Cloud): string[] {
-  return (['power', 'exports', 'imports', 'objects'] as const).filter((facet) => cloud[facet] !== undefined);
+  return (['power', 'exports', 'imports', 'objects', 'sources'] as const).filter((facet) => cloud[facet] !== undefined);
 }
 
 function keyOf(server: string, cloud: string): string {

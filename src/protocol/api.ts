@@ -6,7 +6,9 @@ import { alarmsOperations } from './api/alarms.ts';
 import { auditOperations } from './api/audit.ts';
 import { CloudSchema, cloudsOperations } from './api/clouds.ts';
 import { doctorOperations } from './api/doctor.ts';
+import { concurrencyOperations } from './api/concurrency.ts';
 import { grantsOperations } from './api/grants.ts';
+import { groupsOperations } from './api/groups.ts';
 import { JobSchema, jobsOperations } from './api/jobs.ts';
 import { logsOperations } from './api/logs.ts';
 import { NodeSchema, nodesOperations } from './api/nodes.ts';
@@ -56,6 +58,8 @@ export const apiOperations = {
   ...searchOperations,
   ...readingOperations,
   ...jobsOperations,
+  ...groupsOperations,
+  ...concurrencyOperations,
   ...doctorOperations,
   ...logsOperations,
   ...retentionOperations,

@@ -91,7 +91,7 @@ export const CloudAboutSchema = z.object({
   instance: z.string(),
   user: z.string(),
   time: z.string().optional(),
-  /** Facets that this driver has: `power`, `exports`, `imports`. */
+  /** Facets that this driver has: `power`, `exports`, `imports`, `objects`, `sources`. Nodes of 0.1.0 know no `sources`. */
   facets: z.array(z.string()),
 });
 export type CloudAboutAnswer = z.infer<typeof CloudAboutSchema>;

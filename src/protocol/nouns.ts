@@ -124,6 +124,7 @@ export const LedgerEntrySchema = z.object({
   marker: z.string(),
   objectId: z.string().optional(),
   before: z.string().optional(),
+  after: z.string().optional(),
   state: z.enum(['intent', 'made', 'kept', 'removed', 'absent']),
   at: z.string(),
 }) satisfies z.ZodType<LedgerEntry>;
@@ -259,7 +260,7 @@ export const TransferProgressSchema = z.object({
 
 const RateSchema = z.number().min(0).max(1e15).nullable();
 
-function isTimeZone(name: string): boolean {
+export function isTimeZone(name: string): boolean {
   try {
     return new Intl.DateTimeFormat('en', { timeZone: name }) !== undefined;
   } catch {

@@ -18,6 +18,7 @@ const SeenObjectSchema = MarkedObjectSchema.extend({
   marker: z.string().nullable(),
   ran: z.boolean(),
   version: z.string(),
+  leaseEnds: z.string().optional(),
   description: PackageDescriptionSchema.nullable(),
 }) satisfies z.ZodType<SeenObject>;
 
@@ -35,7 +36,7 @@ export const RemovalRowSchema = z.object({
 export const VerdictSchema = z.object({
   row: z.string(),
   object: z.string().optional(),
-  outcome: z.enum(['remove', 'removed', 'left', 'gone']),
+  outcome: z.enum(['remove', 'removed', 'restore', 'restored', 'left', 'gone']),
   reason: z.string(),
 }) satisfies z.ZodType<Verdict>;
 
@@ -58,6 +59,13 @@ export const removalOperations = {
     method: 'POST',
     path: '/clouds/:cloud/objects/:object/remove',
     body: z.object({ marker: z.string() }),
+    answer: z.object({}),
+  },
+  /** Removes a source that was set aside, while it reads this version. Faults: `object.changed`, `object.in-use`. Not on nodes of 0.1.0. */
+  discardSource: {
+    method: 'POST',
+    path: '/clouds/:cloud/objects/:object/discard',
+    body: z.object({ version: z.string() }),
     answer: z.object({}),
   },
   /** What a work of kind `remove` would do with these rows; touches nothing. */

@@ -87,6 +87,8 @@ export const WorkOrderSchema = z.discriminatedUnion('kind', [
      */
     remember: z.object({ lineage: z.string(), disks: z.array(z.string()) }).optional(),
   }),
+  /** Sets the source of a move aside: nothing starts it, its adapters are disconnected, it has this name. Not on nodes of 0.1.0. */
+  z.object({ kind: z.literal('set-aside'), ...workBase, object: z.string(), name: z.string() }),
   /** Undoes what the works of this job on this node left, by their ledger. */
   z.object({ kind: z.literal('undo'), ...workBase, works: z.array(z.string()) }),
   /**
@@ -129,7 +131,7 @@ export type WorkResult = z.infer<typeof WorkResultSchema>;
 
 export const WorkStateSchema = z.object({
   id: z.string(),
-  kind: z.enum(['export', 'import', 'read', 'undo', 'remove']),
+  kind: z.enum(['export', 'import', 'read', 'set-aside', 'undo', 'remove']),
   job: z.string(),
   epoch: z.number(),
   /** Grows with every change; long polls ask for a newer one. */

@@ -38,6 +38,7 @@ import { keepRetention } from './retention/retention.ts';
 import { alarmRoutes } from './routes/alarms.ts';
 import { cloudRoutes } from './routes/clouds.ts';
 import { doctorRoutes } from './routes/doctor.ts';
+import { groupRoutes } from './routes/groups.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { logRoutes } from './routes/logs.ts';
 import { nodeRoutes } from './routes/nodes.ts';
@@ -151,6 +152,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...searchRoutes(search),
     ...readingRoutes(clouds, owner),
     ...jobRoutes(jobs, database),
+    ...groupRoutes(jobs, database, owner),
     ...doctorRoutes({ nodes, clouds, objects, jobs, hold, database, owner }),
     ...logRoutes(nodes, log),
     ...alarmRoutes(alarms, channels),

@@ -8,6 +8,7 @@ import { mediaPromises } from './conformance/media.ts';
 import { objectPromises } from './conformance/objects.ts';
 import { powerPromises } from './conformance/power.ts';
 import { recoveryPromises } from './conformance/recovery.ts';
+import { sourcePromises } from './conformance/sources.ts';
 import type { World } from './conformance/world.ts';
 
 export type { KnownSource, World } from './conformance/world.ts';
@@ -45,5 +46,6 @@ export function conformance(name: string, start: () => Promise<World>): void {
     describe('media', () => mediaPromises(stage));
     describe('recovery', () => recoveryPromises(stage));
     describe('objects', () => objectPromises(stage));
+    describe('sources', () => sourcePromises(stage));
   });
 }

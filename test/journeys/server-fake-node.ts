@@ -272,6 +272,7 @@ function handlersOf(node: FakeNode): Handlers {
     lookAt: async () => ({ seen: null }),
     listMarked: async () => ({ objects: [] }),
     removeMarked: async () => ({}),
+    discardSource: async () => ({}),
     checkRemoval: async () => ({ verdicts: [] }),
     async describe({ parameters }) {
       needSession(parameters.cloud);

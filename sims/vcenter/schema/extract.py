@@ -13,7 +13,7 @@ MANAGED = """ManagedObject ManagedEntity ExtensibleManagedObject ServiceInstance
 ViewManager View ManagedObjectView ContainerView ListView Folder Datacenter ComputeResource ClusterComputeResource HostSystem
 ResourcePool VirtualApp Datastore Network DistributedVirtualPortgroup DistributedVirtualSwitch VmwareDistributedVirtualSwitch
 VirtualMachine VirtualMachineSnapshot Task TaskManager HttpNfcLease OvfManager HostDatastoreBrowser FileManager SearchIndex
-CustomFieldsManager EnvironmentBrowser OptionManager AuthorizationManager""".split()
+CustomFieldsManager EnvironmentBrowser OptionManager AuthorizationManager HostAutoStartManager""".split()
 
 CALLS = """RetrieveServiceContent CurrentTime Login Logout SessionIsActive RetrieveProperties RetrievePropertiesEx
 ContinueRetrievePropertiesEx CancelRetrievePropertiesEx CreateFilter WaitForUpdatesEx WaitForUpdates CheckForUpdates
@@ -26,7 +26,8 @@ setCustomValue CreateVApp UpdateVAppConfig CreateResourcePool SearchDatastore_Ta
 DeleteDatastoreFile_Task MoveDatastoreFile_Task CopyDatastoreFile_Task FindByInventoryPath FindByUuid FindByDnsName FindByIp
 FindChild FindAllByUuid FindByDatastorePath CancelTask ExportVm ExportVApp ExportSnapshot HttpNfcLeaseProgress HttpNfcLeaseGetManifest
 HttpNfcLeaseSetManifestChecksumType HttpNfcLeaseComplete HttpNfcLeaseAbort CreateDescriptor ParseDescriptor ValidateHost
-CreateImportSpec ImportVApp RefreshDatastore Reload QueryOptions TerminateSession unregisterVApp_Task HasPrivilegeOnEntities""".split()
+CreateImportSpec ImportVApp RefreshDatastore Reload QueryOptions TerminateSession unregisterVApp_Task HasPrivilegeOnEntities
+ReconfigureAutostart""".split()
 
 # Kept as names but not spelled out: parts of the vendor's tree that the simulator leaves unset.
 OPAQUE = """HostConfigInfo HostHardwareInfo HostCapability HostRuntimeInfo Event EventHistoryCollector ScheduledTaskDetail

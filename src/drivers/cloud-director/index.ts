@@ -7,6 +7,7 @@ import { objectsFacet } from './marked.ts';
 import { options, originOf } from './options.ts';
 import { powerFacet } from './power.ts';
 import { Session } from './session.ts';
+import { sourcesFacet } from './sources.ts';
 import { textAt } from './xml.ts';
 
 /** VMware Cloud Director 10.3 to 10.6 (API 36.0 to 39.x), one organization or the provider. */
@@ -28,6 +29,7 @@ export const driver: Driver = {
       exports: exportsFacet(session),
       imports: importsFacet(session),
       objects: objectsFacet(session),
+      sources: sourcesFacet(session),
       close: () => session.close(),
     };
   },

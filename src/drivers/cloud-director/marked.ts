@@ -34,6 +34,7 @@ async function look(session: Session, id: string, signal: AbortSignal): Promise<
   const power = kind === 'template' ? 'off' : powerOfWord(statusWord(of));
   const description = describeSource(source, await readPlainDescriptor(session, source, signal));
   const madeAt = textAt(of, 'DateCreated');
+  const leaseEnds = textAt(holder, 'LeaseSettingsSection', 'StorageLeaseExpiration');
   return {
     id,
     kind,
@@ -45,6 +46,7 @@ async function look(session: Session, id: string, signal: AbortSignal): Promise<
     version: await versionOf(session, source, signal),
     description,
     ...(madeAt === '' ? {} : { madeAt }),
+    ...(leaseEnds === '' ? {} : { leaseEnds }),
   };
 }
 

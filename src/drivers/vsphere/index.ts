@@ -7,6 +7,7 @@ import { vsphereObjects } from './marked.ts';
 import { endpointOf, options } from './options.ts';
 import { vspherePower } from './power.ts';
 import { Session } from './session.ts';
+import { vsphereSources } from './sources.ts';
 
 /** vCenter Server and ESXi by the vSphere Web Services API (vim25, SOAP) and HttpNfcLease. */
 export const driver: Driver = {
@@ -29,6 +30,7 @@ export const driver: Driver = {
       exports: vsphereExports(session, inventory),
       imports: vsphereImports(session, inventory),
       objects: vsphereObjects(session, inventory),
+      sources: vsphereSources(session, inventory),
       close: () => session.close(),
     };
   },

@@ -175,6 +175,10 @@ function abilitiesOf(content: ObjectContent, kind: ObjectKind): ObjectAbility[] 
 function factsOf(content: ObjectContent): Record<string, string> {
   const facts: Record<string, string> = {};
   const { props, ref } = content;
+  if (ref.type === 'VirtualMachine') {
+    const host = refOf(props.get('runtime.host'))?.id;
+    if (host !== undefined) facts.host = host;
+  }
   const take = (name: string, path: string) => {
     const text = props.get(path)?.text;
     if (text !== undefined && text !== '') facts[name] = text;

@@ -23,16 +23,18 @@ type CloudHandlers = Pick<
   | 'lookAt'
   | 'listMarked'
   | 'removeMarked'
+  | 'discardSource'
   | 'checkRemoval'
 >;
 
-type Facet = 'power' | 'exports' | 'imports' | 'objects';
+type Facet = 'power' | 'exports' | 'imports' | 'objects' | 'sources';
 
 const CANNOT: Record<Facet, string> = {
   power: 'switches no machines on or off',
   exports: 'gives nothing away',
   imports: 'takes nothing in',
   objects: 'tells nothing of single objects',
+  sources: 'sets no source of a move aside',
 };
 
 /** Questions about clouds: those of one session each, and how they are reached. */
@@ -97,9 +99,16 @@ export function cloudRoutes(
       );
       return {};
     },
+    async discardSource(call) {
+      await withCloud(call as Call, (cloud) =>
+        facet(cloud, 'sources', call as Call).discard(object(call as Call), call.body.version, call.signal),
+      );
+      return {};
+    },
     checkRemoval: (call) =>
       withCloud(call as Call, async (cloud) => {
-        const judge = judgeOf(facet(cloud, 'objects', call as Call), call.body.rows, call.signal);
+        const objects = facet(cloud, 'objects', call as Call);
+        const judge = judgeOf({ ...cloud, objects }, call.body.rows, call.signal);
         const verdicts = [];
         for (const row of call.body.rows) verdicts.push(await judgeRow(judge, row));
         return { verdicts };

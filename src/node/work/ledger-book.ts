@@ -88,6 +88,18 @@ export function removalLedger(
   };
 }
 
+/** Without the rows of changed settings, which no driver undoes: they name objects that the job did not make. */
+export function madeOnly(ledger: LedgerBook): LedgerBook {
+  const { intend, settle } = ledger;
+  return {
+    get entries() {
+      return ledger.entries.filter(({ action }) => action === 'create');
+    },
+    intend,
+    settle,
+  };
+}
+
 /** Rows that something may still be behind. */
 export function unsettled(entries: readonly LedgerEntry[]): LedgerEntry[] {
   return entries.filter((entry) => entry.state === 'intent' || entry.state === 'made');

@@ -1,4 +1,4 @@
-import type { Cloud, LedgerBook, Objects } from '../../drivers/driver.ts';
+import type { Cloud, LedgerBook, Objects, Sources } from '../../drivers/driver.ts';
 import { Fault } from '../../model/fault.ts';
 import type { LedgerEntry } from '../../model/ledger.ts';
 import { judge, objectOfRow, type RemovalRow, type Verdict } from '../../model/removal.ts';
@@ -7,6 +7,7 @@ import type { WorkResult } from '../../protocol/work.ts';
 import type { Desk, OrderOf } from './desk.ts';
 import { removalLedger, unsettled } from './ledger-book.ts';
 import { persist } from './patience.ts';
+import { judgeSetting, restoreSetting } from './set-aside.ts';
 import { NOTHING } from './undo.ts';
 import type { Work } from './work.ts';
 
@@ -16,19 +17,24 @@ const PASSING = new Set<LedgerEntry['kind']>(['upload', 'lease', 'download', 'sn
 /** What is asked while rows are judged. */
 interface Judge {
   objects: Objects;
+  sources: Sources | undefined;
   rows: readonly RemovalRow[];
   signal: AbortSignal;
   /** Asked once, and only where a row has no id. */
   marked(): Promise<MarkedObject[]>;
 }
 
-export function judgeOf(objects: Objects, rows: readonly RemovalRow[], signal: AbortSignal): Judge {
+export function judgeOf(
+  { objects, sources }: Pick<Cloud, 'sources'> & { objects: Objects },
+  rows: readonly RemovalRow[],
+  signal: AbortSignal,
+): Judge {
   let listing: Promise<MarkedObject[]> | undefined;
   const marked = () => {
     listing ??= objects.marked(signal);
     return listing;
   };
-  return { objects, rows, signal, marked };
+  return { objects, sources, rows, signal, marked };
 }
 
 /** What would become of a row; touches nothing. */
@@ -40,7 +46,11 @@ export async function judgeRow(asked: Judge, row: RemovalRow): Promise<Verdict> 
     outcome,
     reason,
   });
-  if (entry.action === 'change') return verdict('left', `changed settings are not set back: it was ${entry.before}`);
+  if (entry.action === 'change') {
+    if (row.held !== undefined) return verdict('left', row.held);
+    const { outcome, reason } = await judgeSetting(asked, entry, asked.signal);
+    return verdict(outcome, reason);
+  }
   if (entry.state === 'removed') return verdict('gone', 'it was removed before');
   if (PASSING.has(entry.kind)) {
     return unsettled([entry]).length > 0 ? verdict('remove', 'it is given back') : verdict('gone', 'it is given back');
@@ -70,27 +80,45 @@ export async function runRemoval(desk: Desk, work: Work, signal: AbortSignal): P
   const removals: Verdict[] = [];
   const removedHere = (row: string) =>
     given.get(row)?.entry.state !== 'removed' && ledger.entries.find(({ id: one }) => one === row)?.state === 'removed';
+  let unrestored: string | undefined;
   for (const { id: row } of ledger.entries) {
     try {
       if (removedHere(row)) {
-        removals.push({ row, outcome: 'removed', reason: 'it was removed before the undo was interrupted' });
+        const outcome = given.get(row)?.entry.action === 'change' ? 'restored' : 'removed';
+        removals.push({ row, outcome, reason: `it was ${outcome} before the undo was interrupted` });
         continue;
       }
       const removed = await persist(work, desk.sessions, desk.patience, signal, async () => {
         using borrowed = desk.sessions.borrow(server, order.cloud);
-        const rows = ledger.entries.map((entry) => ({ ...given.get(entry.id), entry }));
+        const rows = ledger.entries.map((entry) => ({ ...given.get(entry.id), ...heldBy(entry, unrestored), entry }));
         const { objects } = borrowed.cloud;
         if (objects === undefined) throw new Fault('cloud.unsupported', 'this kind of cloud removes no single object');
-        return removeRow(borrowed.cloud, judgeOf(objects, rows, signal), row, ledger, work, signal);
+        return removeRow(
+          borrowed.cloud,
+          judgeOf({ ...borrowed.cloud, objects }, rows, signal),
+          row,
+          ledger,
+          work,
+          signal,
+        );
       });
+      if (removed.outcome === 'left' && given.get(row)?.entry.action === 'change') unrestored ??= removed.reason;
       removals.push(removed);
     } catch (error) {
       signal.throwIfAborted();
-      removals.push({ row, outcome: 'left', reason: Fault.from(error, 'undo').message });
+      const reason = Fault.from(error, 'undo').message;
+      if (given.get(row)?.entry.action === 'change') unrestored ??= reason;
+      removals.push({ row, outcome: 'left', reason });
     }
   }
   for (const { outcome, object, reason } of removals) work.log.info(`${object ?? 'a row'}: ${outcome}: ${reason}`);
   return { description: NOTHING, disks: [], differences: [], leftovers: [], removals };
+}
+
+/** The result of a move stays while a setting of its source is not as it was before. */
+function heldBy({ action, state }: LedgerEntry, unrestored: string | undefined): { held?: string } {
+  if (unrestored === undefined || action === 'change' || state !== 'kept') return {};
+  return { held: `the source of the move stays as it is: ${unrestored}` };
 }
 
 async function removeRow(
@@ -105,6 +133,11 @@ async function removeRow(
   if (row === undefined) throw new Fault('internal', `the ledger has no row ${id}`);
   const { entry } = row;
   const verdict = await judgeRow(asked, row);
+  if (entry.action === 'change') {
+    if (row.held !== undefined) return verdict;
+    const { outcome, reason } = await restoreSetting(cloud, ledger, entry, signal);
+    return { ...verdict, outcome: outcome === 'restore' ? 'restored' : outcome, reason };
+  }
   if (verdict.outcome === 'gone' && entry.state !== 'removed' && !PASSING.has(entry.kind)) {
     await ledger.settle(entry, entry.objectId === undefined ? 'absent' : 'removed');
   }

@@ -2,8 +2,9 @@ import { Fault } from '../../model/fault.ts';
 import type { LedgerEntry } from '../../model/ledger.ts';
 import type { WorkResult } from '../../protocol/work.ts';
 import type { Desk, OrderOf } from './desk.ts';
-import { jointLedger, unsettled } from './ledger-book.ts';
+import { jointLedger, madeOnly, unsettled } from './ledger-book.ts';
 import { persist } from './patience.ts';
+import { restoreSetting } from './set-aside.ts';
 import type { Work } from './work.ts';
 
 /** The description in the result of a work that moves nothing. */
@@ -31,10 +32,17 @@ export async function runUndo(desk: Desk, work: Work, signal: AbortSignal): Prom
     try {
       await persist(work, desk.sessions, desk.patience, signal, async () => {
         using borrowed = desk.sessions.borrow(server, order.cloud);
+        for (const entry of unsettled(ledger.entries)
+          .filter(({ action }) => action === 'change')
+          .toReversed()) {
+          work.say(`setting back ${entry.role} of "${entry.name}"`);
+          await restoreSetting(borrowed.cloud, ledger, entry, signal);
+        }
+        if (unsettled(ledger.entries).every(({ action }) => action === 'change')) return;
         const { imports } = borrowed.cloud;
         if (imports === undefined) throw new Fault('cloud.unsupported', `cloud ${order.cloud} takes nothing back`);
         work.say('removing what the job made');
-        await imports.undo({ signal, log: work.log, marker: order.marker, ledger });
+        await imports.undo({ signal, log: work.log, marker: order.marker, ledger: madeOnly(ledger) });
       });
     } catch (error) {
       signal.throwIfAborted();

@@ -8,6 +8,7 @@ import { runImport } from './import.ts';
 import { timeAfter } from './ledger-book.ts';
 import { runRead } from './read.ts';
 import { runRemoval } from './removal.ts';
+import { runSetAside } from './set-aside.ts';
 import { runUndo } from './undo.ts';
 import { type EndPhase, Work } from './work.ts';
 
@@ -258,6 +259,7 @@ export class Works {
     if (order.kind === 'export') return runExport(this.#desk, work, signal);
     if (order.kind === 'read') return runRead(this.#desk, work, signal);
     if (order.kind === 'import') return runImport(this.#desk, work, signal, () => this.#makeRoom());
+    if (order.kind === 'set-aside') return runSetAside(this.#desk, work, signal);
     for (const id of order.works) {
       const other = this.#works.get(keyOf(work.row.server, id));
       if (other === undefined || other === work) continue;
@@ -331,7 +333,7 @@ export class Works {
   #mayBeginAgain(work: Work): boolean {
     const { order, phase, server, id } = work.row;
     if (phase !== 'done' || order.kind === 'undo' || order.kind === 'remove') return true;
-    if (order.kind !== 'import') return writesBlocks(order);
+    if (order.kind !== 'import' && order.kind !== 'set-aside') return writesBlocks(order);
     const ledger = this.#desk.journal.ledger(server, id);
     return ledger.length > 0 && ledger.every((entry) => entry.state === 'removed' || entry.state === 'absent');
   }

@@ -10,11 +10,14 @@ import {
   ReceiptSchema,
   TransferProgressSchema,
 } from '../nouns.ts';
+import { MovedSourceSchema } from './moves.ts';
 import type { ApiOperation } from './operation.ts';
+import { ScheduleSchema } from './schedule.ts';
 import { UndoPreviewSchema, UndoSchema } from './undo.ts';
 
 export const CopyRequestSchema = z.object({
-  kind: z.literal('copy'),
+  /** A move is a copy whose source is set aside once the copy is proven: off, renamed, disconnected, not started. */
+  kind: z.enum(['copy', 'move']),
   /** `<cloud>/<path>` or `<cloud>/id:<object>`. */
   source: z.string(),
   /** A container (`<cloud>/<path>` of a folder, pool, VDC, catalog), or a container plus a last segment that is the new name. */
@@ -39,6 +42,10 @@ export const CopyRequestSchema = z.object({
   seed: z.string().optional(),
   /** The higher, the larger its part where transfers share a limit or the way between two nodes. */
   priority: PrioritySchema.default(1),
+  /** Of a move: days after its end when the source is deleted, if all that `deleteSource` demands holds then. */
+  deleteSourceAfterDays: z.number().int().min(1).max(3650).optional(),
+  /** When it may start; at once without it. */
+  schedule: ScheduleSchema.optional(),
 });
 export type CopyRequest = z.input<typeof CopyRequestSchema>;
 export const PreflightSchema = z.object({ checks: z.array(CheckSchema), totalBytes: z.number() });
@@ -47,7 +54,7 @@ export const JobSchema = z.object({
   id: z.string(),
   /** Running number, for people. */
   number: z.number(),
-  kind: z.enum(['copy']),
+  kind: z.enum(['copy', 'move']),
   title: z.string(),
   source: z.string(),
   destination: z.string(),
@@ -94,6 +101,12 @@ export const JobSchema = z.object({
   receipt: ReceiptSchema.optional(),
   /** Of an ended job that somebody undid later. */
   undo: UndoSchema.optional(),
+  /** Of a move: what became of its source. */
+  movedSource: MovedSourceSchema.optional(),
+  /** Of a queued job: what it waits for. */
+  waitsFor: z.string().optional(),
+  /** Number and wave of the group that it is part of. */
+  group: z.object({ number: z.number(), wave: z.number() }).optional(),
 });
 export type JobView = z.infer<typeof JobSchema>;
 /** `next`: cursor of what follows; absent at the end. */
@@ -190,6 +203,13 @@ export const jobsOperations = {
     summary: 'What an undo of an ended job would remove or leave alone, and why; touches nothing',
     answer: UndoPreviewSchema,
     needs: { job: 'see' },
+  },
+  deleteSource: {
+    method: 'POST',
+    path: '/jobs/:job/delete-source',
+    summary: 'Delete the source that a move set aside, for good',
+    answer: JobSchema,
+    needs: { job: 'delete-source' },
   },
   undoJob: {
     method: 'POST',

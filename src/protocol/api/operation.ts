@@ -13,7 +13,7 @@ import type { Right } from '../../model/rights.ts';
  * - `copy`: the rights for the copy that the body asks for: `copy-out` at the source, `copy-in` at the destination.
  * - `job`: `see` the path's `:job` (its source or destination, or having started it); `stop` it (having started it, or
  *   being allowed to do it again); `run` it (being allowed to start the same copy now); `undo` it (`delete` at its
- *   destination).
+ *   destination); `delete-source` (`delete` at its source).
  */
 export type Need =
   | 'nothing'
@@ -24,7 +24,7 @@ export type Need =
   | { object: Right }
   | { cloud: Right }
   | { copy: 'body' }
-  | { job: 'see' | 'stop' | 'run' | 'undo' };
+  | { job: 'see' | 'stop' | 'run' | 'undo' | 'delete-source' };
 
 export interface ApiOperation {
   method: 'GET' | 'POST' | 'PUT' | 'DELETE';

@@ -11,8 +11,11 @@ const UndoRowSchema = z.object({
   name: z.string(),
   /** The object's id at the cloud, where there is one. */
   object: z.string().optional(),
-  /** `remove` only in a preview, `removed` only afterwards; `unknown`: the cloud could not be asked. */
-  outcome: z.enum(['remove', 'removed', 'left', 'gone', 'unknown']),
+  /**
+   * `remove` and `restore` (a setting of a moved source) only in a preview, `removed` and `restored` only afterwards;
+   * `unknown`: the cloud could not be asked.
+   */
+  outcome: z.enum(['remove', 'removed', 'restore', 'restored', 'left', 'gone', 'unknown']),
   reason: z.string(),
 });
 export type UndoRow = z.infer<typeof UndoRowSchema>;

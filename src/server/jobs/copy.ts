@@ -15,6 +15,7 @@ import { insist } from './insist.ts';
 import { type CopyPlan, POWERED_OFF, preflightCopy, refuseFailed } from './preflight.ts';
 import type { JobRecord } from './record.ts';
 import { readSeed } from './seed.ts';
+import { setAside } from './set-aside.ts';
 import { transfer } from './transfer.ts';
 import { undoCopy } from './undo.ts';
 
@@ -22,13 +23,14 @@ import { undoCopy } from './undo.ts';
 export type DurableStep = <T>(name: string, work: () => Promise<T>) => Promise<T>;
 
 /** The steps that a copy will have, as a page shows them before they begin. */
-export function copySteps(order: Pick<CopyOrder, 'powerOn' | 'powerOffSource' | 'seed'>): JobStep[] {
+export function copySteps(order: Pick<CopyOrder, 'kind' | 'powerOn' | 'powerOffSource' | 'seed'>): JobStep[] {
   const names = [
     'preflight',
     ...(order.powerOffSource ? ['shut-down-source'] : []),
     ...(order.seed === undefined ? [] : ['seed']),
     'transfer',
     'proof',
+    ...(order.kind === 'move' ? ['set-aside'] : []),
     'keep',
     ...(order.powerOn ? ['power-on'] : []),
   ];
@@ -57,6 +59,9 @@ export async function copyWorkflow(context: JobContext, durable: DurableStep, jo
     }
     const ends: Transferred = await step('transfer', (record) => transfer(context, record, planned, 'transfer'));
     await step('proof', (record) => proveCopy(context, record, planned, ends, until(context, record)));
+    if (planned.move === true) {
+      await step('set-aside', (record) => setAside(context, record, planned, until(context, record)));
+    }
     await step('keep', (record) => keepCopy(context, record, planned, ends, until(context, record)));
     kept = true;
     await durable('forget', async () => forgetWorks(context, await context.records.open(job), planned));

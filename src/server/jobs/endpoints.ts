@@ -41,6 +41,7 @@ export async function resolveEndpoints(objects: Objects, order: CopyOrder): Prom
   objects.refuseApart(found.cloud, cloud);
   objects.demand('copy-out', found.cloud, source);
   objects.demand('copy-in', cloud, container);
+  if (order.kind === 'move') demandMove(objects, order, found.cloud, source);
   if (order.powerOffSource) objects.demand('operate', found.cloud, source);
   if (order.powerOn) objects.demand('operate', cloud, container);
   const seed = order.seed === undefined ? undefined : await resolveSeed(objects, order.seed, cloud);
@@ -52,6 +53,16 @@ export async function resolveEndpoints(objects: Objects, order: CopyOrder): Prom
     name: order.name ?? name ?? source.name,
     ...(seed === undefined ? {} : { seed }),
   };
+}
+
+function demandMove(objects: Objects, order: CopyOrder, cloud: string, source: StoredObject): void {
+  if (source.kind === 'media') {
+    throw new Fault('object.wrong-kind', `"${source.name}" is an image of a disc: it is copied, not moved`, {
+      remedy: 'Copy it, and remove the source in its cloud when nobody needs it.',
+    });
+  }
+  objects.demand('operate', cloud, source);
+  if (order.deleteSourceAfterDays !== undefined) objects.demand('delete', cloud, source);
 }
 
 async function resolveSeed(objects: Objects, text: string, cloud: string): Promise<StoredObject> {

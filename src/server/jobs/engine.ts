@@ -4,14 +4,14 @@ import { delay } from '../../base/backoff.ts';
 import { inJob, type Log } from '../../base/log.ts';
 import { Fault, type FaultReport } from '../../model/fault.ts';
 import { type Database, watchPool } from '../store/database.ts';
+import type { Admission } from './admission.ts';
 import type { DurableStep } from './copy.ts';
-import { createPlaces } from './places.ts';
 
 /** Ours on purpose: workflows of an older build go on under a newer one as long as their steps stay as they are. */
 const APPLICATION_VERSION = 'cloudspan-jobs-1';
 /** Earlier builds put their jobs in it: DBOS polls it by the wall clock, and not at all for as long as that is set back. */
 const QUEUE = 'jobs';
-/** A job that waits for a node holds its place too. */
+/** Of the queue of earlier builds. */
 const JOBS_AT_A_TIME = 16;
 /** Times that a step is run again while the database is away, up to 10 s apart. */
 const DATABASE_ATTEMPTS = 60;
@@ -47,6 +47,7 @@ type Outcome<T> = { value: T } | { fault: FaultReport };
 export async function openEngine(
   database: Database,
   workflows: Workflows,
+  admission: Pick<Admission, 'take'>,
   closing: AbortSignal,
   log: Log,
 ): Promise<Engine> {
@@ -57,9 +58,8 @@ export async function openEngine(
     if ('fault' in outcome) throw Fault.fromReport(outcome.fault);
     return outcome.value as T;
   };
-  const places = createPlaces(JOBS_AT_A_TIME);
   const placed = async (job: string) => {
-    using _place = await places.take();
+    await using _slots = await admission.take(job);
     await inJob(job, () => workflows.copy(durable, job));
   };
   const register = (name: keyof Workflows, run: (job: string) => Promise<void>) =>

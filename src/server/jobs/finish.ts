@@ -17,6 +17,7 @@ import type { CopyPlan } from './preflight.ts';
 import { buildReceipt, compareDisks } from './receipt.ts';
 import type { JobRecord } from './record.ts';
 import { seedWork } from './seed.ts';
+import { asideWork } from './set-aside.ts';
 import { exportWork, importWork, type SlimResult } from './transfer.ts';
 import { cancelEnd } from './undo.ts';
 
@@ -195,6 +196,7 @@ export async function forgetWorks(context: JobContext, record: JobRecord, plan: 
   for (const [node, work] of [
     [plan.source.node, exportWork(row.id)],
     [plan.destination.node, importWork(row.id)],
+    ...(plan.move === undefined ? [] : [[plan.source.node, asideWork(row.id)] as const]),
     ...(plan.seed === undefined ? [] : [[plan.destination.node, seedWork(row.id)] as const]),
   ] as const) {
     try {

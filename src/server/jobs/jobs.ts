@@ -22,14 +22,18 @@ import {
   writeJobAt,
 } from '../store/jobs.ts';
 import { insertPlaces } from '../store/places.ts';
+import { insertQueued } from '../store/queue.ts';
 import { raiseEpoch } from '../store/settings.ts';
+import { type Admission, createAdmission } from './admission.ts';
 import type { JobContext } from './context.ts';
 import { copySteps, copyWorkflow, type DurableStep } from './copy.ts';
-import { resolveEndpoints } from './endpoints.ts';
+import { deleteSourceNow } from './delete-source.ts';
+import { type Endpoints, resolveEndpoints } from './endpoints.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { newMarker } from './marker.ts';
 import { preflightCopy } from './preflight.ts';
 import { viewOfJob } from './record.ts';
+import { keepSchedule } from './schedule.ts';
 import { seedWork } from './seed.ts';
 import { exportWork, importWork } from './transfer.ts';
 import { cancelEnd, leftoversByLedger } from './undo.ts';
@@ -44,7 +48,16 @@ export interface Jobs {
   ): Promise<Pick<Awaited<ReturnType<typeof preflightCopy>>, 'checks' | 'totalBytes'>>;
   /** Faults of the paths are thrown here; everything else is the job's own failure. */
   /** @param id Of the job that it becomes; one that is there already is answered instead. */
-  start(order: CopyOrder, objects: Objects, account: { id: string; name: string }, id?: string): Promise<JobView>;
+  /** @param group That it is part of, and in which wave. */
+  start(
+    order: CopyOrder,
+    objects: Objects,
+    account: { id: string; name: string },
+    id?: string,
+    group?: { id: string; wave: number },
+  ): Promise<JobView>;
+  limits: Admission['limits'];
+  setLimits: Admission['setLimits'];
   /** @param ids Only these. */
   list(filter: JobFilter, limit: number, ids?: string[]): Promise<JobView[]>;
   /** By id or number. Fault `object.missing`. */
@@ -65,6 +78,8 @@ export interface Jobs {
   previewUndo(job: string, signal: AbortSignal): Promise<{ job: number; rows: UndoRow[] }>;
   /** Fault: `job.state` unless it has ended. */
   undo(job: string, user: string): Promise<JobView>;
+  /** Fault `job.state` unless it is a move that ended; `source.needed` while the source may be the only good one. */
+  deleteSource(job: string, user: string): Promise<JobView>;
   /** Forgets the runs of an ended job that is being removed. */
   forget(job: string, attempts: number, undos: number): Promise<void>;
   /** Resolves when the executor can work. */
@@ -74,6 +89,13 @@ export interface Jobs {
 
 /** The run that ends a paused job: it only undoes what the pause had to leave. */
 const CANCELLING = { state: 'cancelling', cancel_wanted: true, pause_wanted: false } as const;
+
+/** Whose slots a job takes: both nodes, both clouds, and the host of the machine that leaves, where its cloud tells. */
+function keysOf({ clouds }: JobContext, { sourceCloud, destinationCloud, source }: Endpoints): string[] {
+  const host = source.facts?.host;
+  const keys = [sourceCloud, destinationCloud].flatMap((cloud) => [`cloud:${cloud}`, `node:${clouds.get(cloud).node}`]);
+  return [...new Set([...keys, ...(host === undefined ? [] : [`host:${sourceCloud}/${host}`])])];
+}
 
 const runOf = ({ id, attempt }: Pick<JobRow, 'id' | 'attempt'>) => `${id}.${attempt}`;
 
@@ -93,6 +115,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
     copy: (durable: DurableStep, job: string) => copyWorkflow(context, durable, job),
     undo: (durable: DurableStep, job: string) => undoWorkflow(context, durable, job),
   };
+  const admission = createAdmission(context);
   let undoing: Undoing | null = null;
   const undoingFor = (what: string): Undoing => {
     engineFor(what);
@@ -101,7 +124,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
   };
   const begin = async () => {
     await takeOver(database, await raiseEpoch(database));
-    const engine = await openEngine(database, workflows, closing, log);
+    const engine = await openEngine(database, workflows, admission, closing, log);
     opened = engine;
     undoing = await openUndoing(context, engine);
     for (const row of await readUnended(database)) {
@@ -158,12 +181,14 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
   };
   const viewOf = (row: JobRow) => records.running(row.id)?.view() ?? viewOfJob(row);
 
-  return {
+  const jobs: Jobs = {
     async preflight(order, objects, signal) {
       const { checks, totalBytes } = await preflightCopy({ ...context, objects }, order, signal);
       return { checks, totalBytes };
     },
-    async start(order, objects, account, id = randomUUID()) {
+    limits: admission.limits,
+    setLimits: admission.setLimits,
+    async start(order, objects, account, id = randomUUID(), group = undefined) {
       const engine = engineFor('no job is started');
       const known = await readJob(database, id);
       if (known !== null) {
@@ -173,14 +198,19 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       const ends = await resolveEndpoints(objects, order);
       await insertJob(database, clouds.get(ends.sourceCloud).owner, {
         id,
-        kind: 'copy',
+        kind: order.kind,
         account: account.name,
-        title: `Copy ${ends.source.kind} "${ends.source.name}" to ${order.destination}`,
+        title: `${order.kind === 'move' ? 'Move' : 'Copy'} ${ends.source.kind} "${ends.source.name}" to ${order.destination}`,
         request: order,
         clouds: [...new Set([ends.sourceCloud, ends.destinationCloud])],
         marker: newMarker(owner),
         epoch: await raiseEpoch(database),
         steps: copySteps(order),
+      });
+      await insertQueued(database, owner, id, {
+        keys: keysOf(context, ends),
+        group: group?.id ?? null,
+        wave: group?.wave ?? 1,
       });
       await insertPlaces(database, id, {
         account: account.id,
@@ -265,6 +295,11 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       return { job: row.number, rows: await undoingFor('nothing is undone').preview(row, signal) };
     },
     undo: async (job, user) => undoingFor('nothing is undone').start(await find(job), user),
+    async deleteSource(job, user) {
+      const row = await find(job);
+      engineFor(`the source of job ${row.number} stays`);
+      return deleteSourceNow(context, row, user, viewOf);
+    },
     forget: (id, attempts, undos) =>
       engineFor('no job is removed').forget([
         ...Array.from({ length: attempts }, (_, index) => runOf({ id, attempt: index + 1 })),
@@ -276,4 +311,6 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       await opened?.close();
     },
   };
+  keepSchedule(context, jobs);
+  return jobs;
 }

@@ -17,6 +17,8 @@ export interface CopyPlan {
   networkNames: Record<string, string | null>;
   /** An earlier copy at the destination, and the ids of the source's disks in their order. */
   seed?: { object: string; name: string; disks: string[] };
+  /** Of a move: the source is set aside. */
+  move?: true;
   /** The source runs and shall be shut down first. */
   shutDown: boolean;
 }
@@ -72,6 +74,7 @@ export async function preflightCopy(
       ),
     )),
   ];
+  if (order.kind === 'move') checks.push(checkAside(clouds, plan));
   if (plan.seed !== undefined) checks.push(await checkSeed(options, plan, plan.seed, signal));
   // Checks that were broken off are no failures of theirs.
   signal.throwIfAborted();
@@ -112,6 +115,7 @@ function planOf(
       acceptEulas,
     },
     networkNames: networks.names,
+    ...(order.kind === 'move' ? { move: true as const } : {}),
     shutDown: order.powerOffSource && source.machine !== undefined && source.machine.power !== 'off',
   };
 }
@@ -131,6 +135,25 @@ async function checkWay({ nodes, paths }: PreflightOptions, plan: CopyPlan, sign
     const [from, to] = dialer === 'source' ? [source, destination] : [destination, source];
     return pass(`Node ${from.name} reaches node ${to.name} at ${address}.`);
   });
+}
+
+/** Nodes of 0.1.0 know no facet for it. */
+function checkAside(clouds: Clouds, { source }: CopyPlan): Check {
+  const name = 'source-set-aside';
+  const cloud = clouds.list().find(({ id }) => id === source.cloud);
+  if (cloud?.facets.includes('sources') === true) {
+    return {
+      name,
+      outcome: 'pass',
+      found: `"${source.name}" will be renamed and disconnected, and nothing will start it; an undo sets that back.`,
+    };
+  }
+  return {
+    name,
+    outcome: 'fail',
+    found: `${cloud?.name ?? source.cloud}: its driver, or the release of its node, cannot set a source aside.`,
+    remedy: 'Update the node, or copy instead of moving and put the source away by hand.',
+  };
 }
 
 /** A seed only saves bytes: one that cannot be read is left out of the plan. */

@@ -16,6 +16,7 @@ import {
   writeJob,
   writePriority,
 } from '../store/jobs.ts';
+import { viewOfMove } from '../store/moves.ts';
 import { createRate, type Rate } from './rate.ts';
 
 /** Pages hear of progress at most this often; the row is written less often still. */
@@ -41,6 +42,8 @@ export interface JobRecord {
   /** In memory: the text of a running step, and whether the job waits for something. */
   say(name: string, text: string, waiting: boolean): void;
   progress(progress: TransferProgress): void;
+  /** In memory: why it is still queued. */
+  wait(reason: string): void;
   log(level: 'info' | 'warn' | 'error', text: string): Promise<void>;
   view(): JobView;
 }
@@ -157,6 +160,11 @@ function createRecord(database: Database, events: Events, row: JobRow, processLo
       written = performance.now();
       void writeJob(database, row.id, { progress, steps: row.steps }).catch(() => {});
     },
+    wait(reason) {
+      if (row.waits_for === reason) return;
+      row.waits_for = reason;
+      tell(true);
+    },
     async log(level, text) {
       inJob(row.id, () => processLog[level]({ number: row.number, attempt: row.attempt }, text));
       await addLines(database, row.id, 'server', [{ at: new Date().toISOString(), level, text }]);
@@ -188,6 +196,9 @@ export function viewOfJob(row: JobRow, rate: Rate = {}): JobView {
     ...(row.failure === null ? {} : { failure: row.failure }),
     ...(row.receipt === null ? {} : { receipt: row.receipt }),
     ...(row.undo === null ? {} : { undo: row.undo }),
+    ...(row.move === null ? {} : { movedSource: viewOfMove(row.move) }),
+    ...(row.group === null ? {} : { group: row.group }),
+    ...(row.state === 'queued' && row.waits_for !== undefined ? { waitsFor: row.waits_for } : {}),
   };
   return view;
 }

@@ -17,15 +17,38 @@ export interface CloudRemoval {
 export async function planRemoval(context: JobContext, row: JobRow, signal: AbortSignal): Promise<CloudRemoval[]> {
   const entries = await readLedger(context.database, row.id);
   const removals: CloudRemoval[] = [];
+  const inUse = entries.some(isSetting) ? await resultInUse(context, row, signal) : undefined;
   for (const cloud of new Set(entries.map((entry) => entry.cloud))) {
     const rows: CloudRemoval['rows'] = [];
-    for (const entry of entries.filter((one) => one.cloud === cloud).toReversed()) {
-      const held = await heldBy(context, row, entry, signal);
+    // The source of a move is set back before its result may go.
+    const ofCloud = entries.filter((one) => one.cloud === cloud).toReversed();
+    for (const entry of [...ofCloud.filter(isSetting), ...ofCloud.filter((one) => !isSetting(one))]) {
+      const held = isSetting(entry) ? inUse : await heldBy(context, row, entry, signal);
       rows.push(held === undefined ? { entry } : { entry, held });
     }
     removals.push({ cloud, rows });
   }
-  return removals;
+  const settingsIn = ({ rows }: CloudRemoval) => Number(rows.some(({ entry }) => isSetting(entry)));
+  return removals.toSorted((one, other) => settingsIn(other) - settingsIn(one));
+}
+
+export function isSetting({ action }: Pick<LedgerEntry, 'action'>): boolean {
+  return action === 'change';
+}
+
+/** Why the source of a move has to stay set aside: the machine that moved runs, and there shall not be two of it. */
+async function resultInUse({ clouds }: JobContext, row: JobRow, signal: AbortSignal): Promise<string | undefined> {
+  const { result } = row;
+  if (result === null) return undefined;
+  const { name, id: object, cloud: named } = result.object;
+  try {
+    const { seen } = await clouds.use(clouds.get(named).id, (node, cloud) => node.lookAt({ cloud, object }, signal));
+    if (seen === null || seen.power === 'off') return undefined;
+    return `what moved runs as "${name}" in ${named} (${seen.power}), and there shall not be two of it`;
+  } catch (error) {
+    signal.throwIfAborted();
+    return `whether "${name}" in ${named} runs could not be seen: ${Fault.from(error, named).message}`;
+  }
 }
 
 async function heldBy(
@@ -49,7 +72,9 @@ async function lastCopy({ clouds }: JobContext, row: JobRow, signal: AbortSignal
     const { seen } = await clouds.use(row.clouds[0] ?? '', (node, id) => node.lookAt({ cloud: id, object }, signal));
     if (seen === null) return `${source} is not there any more: this may be the last copy`;
     if (seen.power !== 'off') return `${source} is not off, so it differs: this is the last copy of what it was`;
-    if (seen.version !== version) return `${source} has changed since: this may be the last copy of what it was`;
+    // A source that was set aside reads otherwise than when it was read.
+    if (seen.version !== (row.move?.version ?? version))
+      return `${source} has changed since: this may be the last copy of what it was`;
     return undefined;
   } catch (error) {
     signal.throwIfAborted();

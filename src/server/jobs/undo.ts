@@ -8,6 +8,7 @@ import { mayBeMended } from './insist.ts';
 import type { CopyPlan } from './preflight.ts';
 import type { JobRecord } from './record.ts';
 import { seedWork } from './seed.ts';
+import { asideWork } from './set-aside.ts';
 import { exportWork, importWork } from './transfer.ts';
 
 /** How long a node that is away is waited for before its leftovers are named instead. */
@@ -28,6 +29,7 @@ export async function undoCopy(
   const ends = [
     { work: exportWork(row.id), ...plan.source },
     { work: importWork(row.id), ...plan.destination },
+    ...(plan.move === undefined ? [] : [{ work: asideWork(row.id), ...plan.source }]),
     ...(plan.seed === undefined ? [] : [{ work: seedWork(row.id), ...plan.destination }]),
   ];
   const leftovers = await Promise.all(ends.map((end) => undoEnd(context, record, { ...end, paused }, step)));
@@ -106,7 +108,8 @@ export async function leftoversByLedger({ database, clouds }: JobContext, job: s
   const open = rows.filter(({ state }) => state === 'intent' || state === 'made');
   const name = clouds.get(cloud).name;
   if (open.length === 0) return [`${name}: nothing is known to be left, but it could not be looked after: ${why}.`];
-  return open.map(({ kind, name: object, objectId, marker }) => {
+  return open.map(({ action, kind, name: object, objectId, marker, role, before }) => {
+    if (action === 'change') return `${name}: ${role} of ${kind} "${object}" may not be set back to ${before}: ${why}.`;
     const id = objectId === undefined ? `marked ${marker}` : objectId;
     return `${name}: ${kind} "${object}" (${id}) may still be there: ${why}.`;
   });

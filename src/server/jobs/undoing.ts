@@ -1,7 +1,9 @@
 import { Fault, type FaultReport } from '../../model/fault.ts';
+import { settingOf } from '../../model/setting.ts';
 import type { JobView } from '../../protocol/api/jobs.ts';
 import type { UndoRow, UndoView } from '../../protocol/api/undo.ts';
 import { ENDED, type JobRow, readJob } from '../store/jobs.ts';
+import { writeBack } from '../store/moves.ts';
 import { raiseEpoch } from '../store/settings.ts';
 import { beginUndo, readUndoing } from '../store/undo.ts';
 import type { JobContext } from './context.ts';
@@ -10,6 +12,7 @@ import type { Engine } from './engine.ts';
 import { runWork } from './follow.ts';
 import { type CloudRemoval, completed, planRemoval, previewRemoval, undoRows } from './removal.ts';
 import { seedWork } from './seed.ts';
+import { asideWork } from './set-aside.ts';
 import { exportWork, importWork } from './transfer.ts';
 import { cancelEnd } from './undo.ts';
 
@@ -75,12 +78,27 @@ export async function undoWorkflow(context: JobContext, durable: DurableStep, jo
       return planRemoval(context, record.row, context.closing);
     });
     for (const removal of removals) {
-      rows.push(...(await durable(`remove-${removal.cloud}`, () => removeIn(context, job, removal))));
+      const held = unrestored(rows);
+      rows.push(...(await durable(`remove-${removal.cloud}`, () => removeIn(context, job, withHeld(removal, held)))));
     }
   } catch (error) {
     fault = Fault.from(error, 'undo').report();
   }
   await durable('end-undo', () => endUndo(context, job, rows, fault));
+}
+
+/** Why a setting of a source that moved is not as it was before: then the result of the move stays. */
+function unrestored(rows: readonly UndoRow[]): string | undefined {
+  const left = rows.find(({ outcome, role }) => settingOf(role) !== undefined && outcome === 'left');
+  return left === undefined ? undefined : `the source of the move stays as it is: ${left.reason}`;
+}
+
+function withHeld(removal: CloudRemoval, held: string | undefined): CloudRemoval {
+  if (held === undefined) return removal;
+  const rows = removal.rows.map((row) =>
+    row.entry.state === 'kept' && row.held === undefined ? { ...row, held } : row,
+  );
+  return { ...removal, rows };
 }
 
 async function removeIn(context: JobContext, job: string, removal: CloudRemoval): Promise<UndoRow[]> {
@@ -91,7 +109,7 @@ async function removeIn(context: JobContext, job: string, removal: CloudRemoval)
   try {
     const { node } = context.clouds.get(removal.cloud);
     const rows = await completed(context, row, removal);
-    const works = [exportWork(job), importWork(job), seedWork(job)];
+    const works = [exportWork(job), importWork(job), seedWork(job), asideWork(job)];
     const base = { epoch: row.epoch, owner: row.owner, job, cloud: removal.cloud, marker: row.marker };
     const order = () => ({ kind: 'remove' as const, ...base, works, rows });
     const done = await runWork(context, { work, node, order }, signal);
@@ -114,17 +132,22 @@ async function removeIn(context: JobContext, job: string, removal: CloudRemoval)
 }
 
 async function endUndo(
-  { records }: JobContext,
+  context: JobContext,
   job: string,
   rows: UndoRow[],
   fault: FaultReport | undefined,
 ): Promise<void> {
+  const { records } = context;
   const record = await records.open(job);
   const { undo } = record.row;
   if (undo === null) return;
   for (const { cloud, kind, name, object = 'no id', outcome, reason } of rows) {
     const text = `undo: ${cloud}: ${kind} "${name}" (${object}): ${outcome}: ${reason}`;
     await record.log(outcome === 'left' ? 'warn' : 'info', text);
+  }
+  if (rows.some(({ outcome }) => outcome === 'restored')) {
+    await writeBack(context.database, job);
+    if (record.row.move !== null) Object.assign(record.row.move, { back: true, delete_at: null });
   }
   await record.change({
     undo: {

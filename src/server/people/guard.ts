@@ -5,7 +5,7 @@ import type { Signed } from '../auth.ts';
 import { resolveEndpoints } from '../jobs/endpoints.ts';
 import type { Database } from '../store/database.ts';
 import type { CopyOrder } from '../store/jobs.ts';
-import { type PlacedJob, readPlaces } from '../store/places.ts';
+import { type JobPlaces, type PlacedJob, readPlaces } from '../store/places.ts';
 import { refuseObject, remedyOf } from './refuse.ts';
 import type { Sight, Sights } from './sight.ts';
 
@@ -56,15 +56,14 @@ export function createGuard(database: Database, sights: Sights): Guard {
       } else {
         const { places, number } = await job(sight, parameters.job ?? '');
         const started = places?.account === signed.account && signed.role !== 'viewer' && signed.scope !== 'read';
-        const allowed =
-          need.job === 'see' ||
-          (need.job === 'undo' ? sight.mayUndo(places) : sight.mayRun(places)) ||
-          (need.job === 'stop' && (started || sight.mayStop(places)));
+        const allowed = need.job === 'see' || ALLOWED[need.job](sight, places) || (need.job === 'stop' && started);
         if (!allowed) {
           const remedy =
             need.job === 'undo'
               ? 'Whoever has the right to delete at its destination can undo it.'
-              : 'Whoever may start the same copy can, and whoever started it can stop it.';
+              : need.job === 'delete-source'
+                ? 'Whoever has the right to delete at its source can.'
+                : 'Whoever may start the same copy can, and whoever started it can stop it.';
           throw new Fault(
             'auth.forbidden',
             `${signed.user} may not ${need.job === 'undo' ? 'undo' : 'change'} job ${number}`,
@@ -78,6 +77,14 @@ export function createGuard(database: Database, sights: Sights): Guard {
     },
   };
 }
+
+const ALLOWED = {
+  see: (sight: Sight, places: JobPlaces | null) => sight.mayRun(places),
+  stop: (sight: Sight, places: JobPlaces | null) => sight.mayRun(places) || sight.mayStop(places),
+  run: (sight: Sight, places: JobPlaces | null) => sight.mayRun(places),
+  undo: (sight: Sight, places: JobPlaces | null) => sight.mayUndo(places),
+  'delete-source': (sight: Sight, places: JobPlaces | null) => sight.mayDeleteSource(places),
+};
 
 function refuseCloud(right: Right, { rights, clouds }: Sight, named: string): void {
   const { id, name } = clouds.get(named);

@@ -32,6 +32,8 @@ export interface Sight {
   mayRun(places: JobPlaces | null): boolean;
   /** May delete where the job puts things. */
   mayUndo(places: JobPlaces | null): boolean;
+  /** May delete what the job reads. */
+  mayDeleteSource(places: JobPlaces | null): boolean;
 }
 
 export interface Sights {
@@ -108,6 +110,8 @@ export function createSights(
       mayStop: (places) => rights.administers || (rights.manages && seesJob(places)),
       mayUndo: (places) =>
         places === null ? rights.administers : rights.may('delete', places.destination_cloud, places.destination),
+      mayDeleteSource: (places) =>
+        places === null ? rights.administers : rights.may('delete', places.source_cloud, places.source),
       mayRun: (places) =>
         places === null
           ? rights.administers

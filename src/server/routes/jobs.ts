@@ -9,7 +9,16 @@ import { readAllPlaces, readPlaces, writeRunner } from '../store/places.ts';
 import type { Handlers } from './bind.ts';
 
 type Reading = 'preflight' | 'listJobs' | 'getJob' | 'jobLog' | 'jobLedger' | 'previewUndo';
-type Names = Reading | 'startJob' | 'cancelJob' | 'pauseJob' | 'resumeJob' | 'setPriority' | 'retryJob' | 'undoJob';
+type Names =
+  | Reading
+  | 'startJob'
+  | 'cancelJob'
+  | 'pauseJob'
+  | 'resumeJob'
+  | 'setPriority'
+  | 'retryJob'
+  | 'undoJob'
+  | 'deleteSource';
 
 export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names> {
   /** A further attempt is made by the rights of whoever asked for it. */
@@ -80,5 +89,6 @@ export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names>
       return { ...preview, rows: shownRows(preview.rows, await endsOf(parameters.job, sight)) };
     },
     undoJob: async ({ parameters, user, sight }) => shown(jobs.undo(parameters.job, user), sight),
+    deleteSource: async ({ parameters, user, sight }) => shown(jobs.deleteSource(parameters.job, user), sight),
   };
 }

@@ -7,6 +7,7 @@ import type { CopyRequestSchema } from '../../protocol/api/jobs.ts';
 import type { UndoView } from '../../protocol/api/undo.ts';
 import type { CopyPlan } from '../jobs/preflight.ts';
 import type { Database, Query } from './database.ts';
+import type { Move } from './moves.ts';
 
 export type CopyOrder = z.output<typeof CopyRequestSchema>;
 
@@ -15,7 +16,7 @@ export interface JobRow {
   /** The installation's id, or that of the tenant to whom both clouds belong. */
   owner: string;
   number: number;
-  kind: 'copy';
+  kind: CopyOrder['kind'];
   account: string;
   title: string;
   request: CopyOrder;
@@ -39,6 +40,11 @@ export interface JobRow {
   receipt: Receipt | null;
   /** How an undo that somebody asked for after the end stands. */
   undo: UndoView | null;
+  /** Of a move whose source was set aside. */
+  move: Move | null;
+  group: { number: number; wave: number } | null;
+  /** In memory: why it is still queued. */
+  waits_for?: string;
   created_at: Date;
   started_at: Date | null;
   ended_at: Date | null;
@@ -48,9 +54,11 @@ export const ENDED: readonly JobState[] = ['succeeded', 'failed', 'cancelled'];
 
 const COLUMNS = `j.id, j.owner, j.number::integer AS number, j.kind, j.account, j.title, j.request, j.clouds, j.marker, j.state,
   j.attempt, j.epoch, j.cancel_wanted, j.pause_wanted, j.resumed, j.plan, j.steps, j.checks, j.progress, j.result, j.failure, j.undo,
-  r.data AS receipt,
+  r.data AS receipt, CASE WHEN m.job IS NULL THEN NULL ELSE to_jsonb(m) END AS move,
+  CASE WHEN g.id IS NULL THEN NULL ELSE jsonb_build_object('number', g.number, 'wave', q.wave) END AS "group",
   j.created_at, j.started_at, j.ended_at`;
-const FROM = 'FROM jobs j LEFT JOIN receipts r ON r.job = j.id';
+const FROM = `FROM jobs j LEFT JOIN receipts r ON r.job = j.id LEFT JOIN moves m ON m.job = j.id
+  LEFT JOIN job_queue q ON q.job = j.id LEFT JOIN job_groups g ON g.id = q.job_group`;
 
 export async function readJob({ query }: Database, job: string): Promise<JobRow | null> {
   const byNumber = /^\d{1,9}$/.test(job);
@@ -127,6 +135,9 @@ export type JobChange = Partial<
     | 'clouds'
     | 'marker'
     | 'receipt'
+    | 'move'
+    | 'group'
+    | 'waits_for'
     | 'created_at'
   >
 >;

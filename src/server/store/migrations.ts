@@ -1,5 +1,6 @@
 import type { Query } from './database.ts';
 import { peopleSchema } from './people-schema.ts';
+import { scaleSchema } from './scale-schema.ts';
 import { searchSchema } from './search-schema.ts';
 import { tenantsSchema } from './tenants-schema.ts';
 
@@ -92,6 +93,7 @@ const migrations: readonly string[] = [
   `,
   tenantsSchema,
   searchSchema,
+  scaleSchema,
 ];
 
 /** The advisory lock under which one server at a time migrates. */

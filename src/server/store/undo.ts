@@ -13,11 +13,12 @@ export async function readMade({ query }: Database, job: string): Promise<AsMade
   return row?.data;
 }
 
-/** False unless the job has ended and is not being undone. */
+/** False unless the job has ended, is not being undone, and the source of its move is not being deleted. */
 export async function beginUndo({ query }: Database, job: string, epoch: number, undo: UndoView): Promise<boolean> {
   const rows = await query(
     `UPDATE jobs SET undo = $2, epoch = $3
-     WHERE id = $1 AND state = ANY($4) AND coalesce(undo->>'state', '') <> 'running' RETURNING id`,
+     WHERE id = $1 AND state = ANY($4) AND coalesce(undo->>'state', '') <> 'running'
+       AND NOT EXISTS (SELECT FROM moves WHERE job = $1 AND deleting) RETURNING id`,
     [job, undo, epoch, ENDED],
   );
   return rows.length > 0;

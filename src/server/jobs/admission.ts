@@ -1,0 +1,95 @@
+import { Fault } from '../../model/fault.ts';
+import type { Concurrency } from '../../protocol/api/concurrency.ts';
+import { freeSlots, slotsOf, takeSlots } from '../store/queue.ts';
+import { readSetting, writeSetting } from '../store/settings.ts';
+import type { JobContext } from './context.ts';
+import { admit } from './order.ts';
+
+/** Other servers free slots, and times come, without a word. */
+const LOOK_MILLISECONDS = 1_000;
+const SETTING = 'concurrency';
+const NOBODY_SAID: Concurrency = { jobs: 16, perNode: null, perCloud: null, perHost: null, nodes: {}, clouds: {} };
+
+/** Who may run: slots in a table, taken in the order of the jobs by whichever server looks. */
+export interface Admission {
+  /** Resolves when the job has its slots; disposing gives them back. A job that is to be stopped gets through at once. */
+  take(job: string): Promise<AsyncDisposable>;
+  /** Looks again now: something was started, stopped or changed. */
+  look(): void;
+  limits(): Promise<Concurrency>;
+  setLimits(change: Partial<Concurrency>): Promise<Concurrency>;
+}
+
+export function createAdmission(
+  context: Pick<JobContext, 'database' | 'records' | 'clouds' | 'nodes' | 'closing' | 'log'>,
+): Admission {
+  const { database, records, clouds, nodes, closing, log } = context;
+  const waiters = new Map<string, { attempt: number; go: () => void }>();
+  let looking: Promise<void> | null = null;
+  let again = false;
+  const limits = async () => ({
+    ...NOBODY_SAID,
+    ...((await readSetting(database, SETTING)) as Partial<Concurrency> | null),
+  });
+
+  async function lookOnce(): Promise<void> {
+    const bounds = await limits();
+    const names = new Map([...clouds.list(), ...nodes.list()].map(({ id, name }) => [id, name]));
+    const through: string[] = [];
+    let reasons = new Map<string, string>();
+    await takeSlots(database, (jobs, used) => {
+      const { admitted, waiting } = admit(jobs, used, (key) => slotsOf(key, bounds, names), Date.now());
+      through.push(...admitted.map(({ job }) => job), ...jobs.flatMap(({ held, id }) => (held ? id : [])));
+      reasons = waiting;
+      return admitted;
+    });
+    for (const job of through) {
+      waiters.get(job)?.go();
+      waiters.delete(job);
+    }
+    for (const [job, reason] of reasons) records.running(job)?.wait(reason);
+  }
+
+  const look = () => {
+    again = true;
+    looking ??= (async () => {
+      while (again && waiters.size > 0 && !closing.aborted) {
+        again = false;
+        await lookOnce().catch((error: unknown) => {
+          if (!closing.aborted)
+            log.warn({ fault: Fault.from(error, 'the queue').report() }, 'the queue was not looked at');
+        });
+      }
+      looking = null;
+    })();
+  };
+  const timer = setInterval(look, LOOK_MILLISECONDS);
+  timer.unref();
+  closing.addEventListener('abort', () => clearInterval(timer), { once: true });
+
+  return {
+    async take(job) {
+      const record = await records.open(job);
+      const { attempt } = record.row;
+      const passed = new Promise<void>((go) => waiters.set(job, { attempt, go }));
+      record.stopped.addEventListener('abort', look, { once: true });
+      look();
+      await passed;
+      return {
+        async [Symbol.asyncDispose]() {
+          // Where the database is away now, the next look finds the job ended.
+          await freeSlots(database, job, attempt).catch(() => {});
+          look();
+        },
+      };
+    },
+    look,
+    limits,
+    async setLimits(change) {
+      const next = { ...(await limits()), ...change };
+      await writeSetting(database, SETTING, next);
+      look();
+      return next;
+    },
+  };
+}

@@ -1,0 +1,108 @@
+import { Fault } from '../../model/fault.ts';
+import type { JobView } from '../../protocol/api/jobs.ts';
+import { type JobRow, readJob } from '../store/jobs.ts';
+import { beginDeletion, endDeletion, readDueDeletions } from '../store/moves.ts';
+import type { JobContext } from './context.ts';
+import { holderOf } from './holders.ts';
+
+/** A copy that its own cloud gives up sooner than this is no reason to delete the source. */
+const LEASE_DAYS = 30;
+const DAY_MILLISECONDS = 24 * 3600_000;
+/** What could not be deleted when it was due is tried again so much later. */
+const AGAIN_HOURS = 6;
+
+/**
+ * Deletes what a move set aside, for good. Demands a receipt that says the destination holds the bytes (`checksum` or
+ * `readback`), the copy still there under its id with the marker and no lease about to end it, and the source as it was
+ * left. Faults: `job.state`, `source.needed`, `object.in-use`, `object.changed` and those of the clouds.
+ */
+export async function deleteSource(context: JobContext, row: JobRow, user: string): Promise<void> {
+  const { database, clouds, records, closing } = context;
+  const { number, move, result, receipt } = row;
+  if (row.kind !== 'move' || move === null || result === null) {
+    throw new Fault('job.state', `job ${number} is no move that has set its source aside`);
+  }
+  if (move.back) throw new Fault('job.state', `the source of job ${number} is back in use: it was undone`);
+  if (move.deleted_at !== null) throw new Fault('job.state', `the source of job ${number} was deleted already`);
+  if (!(await beginDeletion(database, row.id))) {
+    throw new Fault('job.state', `job ${number} is not over, or is being undone: its source stays`);
+  }
+  try {
+    const refuse = (why: string, remedy: string) => {
+      throw new Fault('source.needed', `the source of job ${number} stays: ${why}`, { remedy });
+    };
+    const weak = receipt?.disks.find(({ level }) => level === 'sent');
+    if (receipt === null)
+      refuse('the job has no receipt', 'Compare both by cloudspan verify, and delete it in its cloud.');
+    if (weak !== undefined) {
+      refuse(
+        `the receipt of disk ${weak.label} says only what was sent, not what the destination holds`,
+        'Have the copy read back: cloudspan verify; then delete the source in its cloud.',
+      );
+    }
+    await expectResult(context, result.object, row.marker, refuse);
+    const source = row.clouds[0] ?? '';
+    const holder = await holderOf(context, source, move.object);
+    if (holder !== undefined) throw new Fault('object.in-use', `the source of job ${number} stays: ${holder} needs it`);
+    const body = { version: move.version };
+    await clouds.use(source, (node, cloud) => node.discardSource({ cloud, object: move.object, body }, closing));
+  } catch (error) {
+    closing.throwIfAborted();
+    const fault = Fault.from(error, 'delete-source');
+    await endDeletion(database, row.id, fault.message);
+    throw fault;
+  }
+  await endDeletion(database, row.id, null);
+  const record = await records.open(row.id);
+  await record.log('info', `the source was deleted, asked for by ${user}`);
+  records.close(record);
+}
+
+/** The copy is there: its id, the marker, its final name, and no end of a lease near. */
+async function expectResult(
+  { clouds, closing }: JobContext,
+  { cloud: named, id: object, name }: NonNullable<JobRow['result']>['object'],
+  marker: string,
+  refuse: (why: string, remedy: string) => void,
+): Promise<void> {
+  const what = `"${name}" (${object}) in ${named}`;
+  const { seen } = await clouds.use(clouds.get(named).id, (node, cloud) => node.lookAt({ cloud, object }, closing));
+  if (seen === null) return refuse(`${what} is not there any more`, 'It may be the last one: undo the move.');
+  if (seen.marker !== marker || !seen.finished) {
+    return refuse(`${what} no longer carries the marker of the job`, 'See what became of it in its cloud.');
+  }
+  const ends = seen.leaseEnds === undefined ? Number.POSITIVE_INFINITY : Date.parse(seen.leaseEnds);
+  if (!(ends - Date.now() > LEASE_DAYS * DAY_MILLISECONDS)) {
+    refuse(
+      `the storage lease of ${what} ends at ${seen.leaseEnds}, and its cloud may delete it then`,
+      `Renew the lease to more than ${LEASE_DAYS} days, or to no end, in its cloud.`,
+    );
+  }
+}
+
+/** Deletes what is due. A refusal is in the log of its job, and tried again later. */
+export async function deleteDueSources(context: JobContext): Promise<void> {
+  for (const job of await readDueDeletions(context.database, AGAIN_HOURS)) {
+    const row = await readJob(context.database, job);
+    if (row === null) continue;
+    try {
+      await deleteSource(context, row, 'the move itself');
+    } catch (error) {
+      context.closing.throwIfAborted();
+      const record = await context.records.open(job);
+      await record.log('warn', `the source was not deleted: ${Fault.from(error, job).message}`);
+      context.records.close(record);
+    }
+  }
+}
+
+/** @returns The view after it. */
+export async function deleteSourceNow(
+  context: JobContext,
+  row: JobRow,
+  user: string,
+  viewOf: (row: JobRow) => JobView,
+): Promise<JobView> {
+  await deleteSource(context, row, user);
+  return viewOf((await readJob(context.database, row.id)) ?? row);
+}
