@@ -19,9 +19,9 @@ import { fillPlainly, PLAIN_TABLES, plainQuestion, writePlainly } from './plain-
 const CLOUDS = 20;
 const MACHINES = 5_000;
 const CHANGED = 5_000;
-const SEARCHES = 96;
+const SEARCHES = 48;
 /** The peer is slow: it answers every so many questions only. */
-const PEER_EVERY = 12;
+const PEER_EVERY = 20;
 const AIM_MILLISECONDS = 50;
 const PAGE = 50;
 

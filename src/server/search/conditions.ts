@@ -53,10 +53,15 @@ export function conditionsOf(
   const found = { byTrigrams: false, byMarks: sees.within !== null };
   if (sees.within !== null) all.push(marked(sees.within.map(markOf)));
   if (sees.without.length > 0) all.push(sql`NOT (${marked(sees.without.map(markOf))})`);
+  // Beside a longer word, looking up a short one costs more than it saves.
+  const long = terms.some(
+    ({ field, value, negated }) => !negated && !isWhole(field) && !SHORT.test(value) && hasTrigram(value),
+  );
   for (const { field, value, negated } of terms) {
     const whole = wholeOf(field, value, clouds);
     const part = whole === null ? partOf(field, value) : { sql: marked(whole), indexed: false };
-    all.push(negated ? sql`NOT (${part.sql})` : part.sql);
+    const only = long && whole === null && SHORT.test(value);
+    all.push(negated ? sql`NOT (${part.sql})` : only ? sql`(${part.sql}) IS TRUE` : part.sql);
     found.byTrigrams ||= part.indexed && !negated;
     found.byMarks ||= whole !== null && !negated;
   }
@@ -70,6 +75,10 @@ function markOf({ cloud, object }: Spot): string {
 
 function marked(marks: readonly string[]): Sql {
   return sql`s.marks && ${[...marks]}::bigint[]`;
+}
+
+function isWhole(field: Term['field']): boolean {
+  return field === 'cloud' || field === 'power' || field === 'kind';
 }
 
 /** Marks of what is looked for as a whole; half a word fits whatever begins with it. */
