@@ -53,15 +53,10 @@ export function conditionsOf(
   const found = { byTrigrams: false, byMarks: sees.within !== null };
   if (sees.within !== null) all.push(marked(sees.within.map(markOf)));
   if (sees.without.length > 0) all.push(sql`NOT (${marked(sees.without.map(markOf))})`);
-  // Beside a longer word, looking up a short one costs more than it saves.
-  const long = terms.some(
-    ({ field, value, negated }) => !negated && !isWhole(field) && !SHORT.test(value) && hasTrigram(value),
-  );
   for (const { field, value, negated } of terms) {
     const whole = wholeOf(field, value, clouds);
     const part = whole === null ? partOf(field, value) : { sql: marked(whole), indexed: false };
-    const only = long && whole === null && SHORT.test(value);
-    all.push(negated ? sql`NOT (${part.sql})` : only ? sql`(${part.sql}) IS TRUE` : part.sql);
+    all.push(negated ? sql`NOT (${part.sql})` : part.sql);
     found.byTrigrams ||= part.indexed && !negated;
     found.byMarks ||= whole !== null && !negated;
   }
@@ -75,10 +70,6 @@ function markOf({ cloud, object }: Spot): string {
 
 function marked(marks: readonly string[]): Sql {
   return sql`s.marks && ${[...marks]}::bigint[]`;
-}
-
-function isWhole(field: Term['field']): boolean {
-  return field === 'cloud' || field === 'power' || field === 'kind';
 }
 
 /** Marks of what is looked for as a whole; half a word fits whatever begins with it. */
@@ -121,8 +112,8 @@ function inLine(line: Line, value: string): Condition {
   return { sql: sql`(${words} AND ${own.sql})`, indexed };
 }
 
-/** What words begin after, in `words` and in names. */
-const BEFORE_WORDS = ['\n', '\t', ' ', '-', '.', '_', ':', '=', '/', '('];
+/** Where words begin, in `words` and in names, as a regular expression. */
+const BEGINNING = '(^|[-\n\t ._:=/(])';
 const SHORT = /^[a-z0-9]{1,2}$/;
 
 /**
@@ -131,8 +122,7 @@ const SHORT = /^[a-z0-9]{1,2}$/;
  */
 export function contains(column: Sql, value: string): Condition {
   if (SHORT.test(value)) {
-    const beginnings = [`${value}%`, ...BEFORE_WORDS.map((before) => `%${escapeLike(before + value)}%`)];
-    return { sql: sql`${column} LIKE ANY (${beginnings}::text[])`, indexed: true };
+    return { sql: sql`${column} ~ ${`${BEGINNING}${value}`}::text`, indexed: true };
   }
   return hasTrigram(value)
     ? { sql: sql`${column} LIKE ${`%${escapeLike(value)}%`}`, indexed: true }
