@@ -52,6 +52,22 @@ describe('cloud-director', () => {
   const nothingLeft = () =>
     expect.poll(left).toEqual({ up: 0, downloads: 0, leftoverDisks: [], leftoverTransfers: [] });
 
+  test('the inventory tells owners, and metadata of people as tags', async () => {
+    const entry = (key: string, value: string) =>
+      `<MetadataEntry><Domain visibility="READWRITE">GENERAL</Domain><Key>${key}</Key><TypedValue xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:type="MetadataStringValue"><Value>${value}</Value></TypedValue></MetadataEntry>`;
+    const objects = await snapshot(cloud);
+    const vm = objects.find(({ kind, name }) => kind === 'vm' && name === 'web');
+    const path = `/api/vApp/vm-${vm?.id.split(':').at(-1)}/metadata`;
+    const body = `<Metadata xmlns="http://www.vmware.com/vcloud/v1.5">${entry('tier', 'front')}${entry('cloudspan.marker', 'x')}</Metadata>`;
+    await lab.api('POST', path, body, 'application/vnd.vmware.vcloud.metadata+xml');
+    const read = await cloud.inventory.get(vm?.id ?? '', signal());
+    expect(read.tags).toEqual(['tier=front']);
+    expect(read.owner).toMatch(/./);
+    const shop = await cloud.inventory.get(read.parent ?? '', signal());
+    expect(shop).toMatchObject({ name: 'shop', owner: read.owner });
+    expect((await snapshot(cloud)).find(({ id }) => id === vm?.id)).toEqual(read);
+  });
+
   test('an upload goes on where the cloud says after a cut, an ended session and a 416, in one run', async () => {
     for (const action of [
       { kind: 'cut', afterBytes: 700_000 },

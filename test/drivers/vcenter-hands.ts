@@ -10,6 +10,10 @@ interface LabState {
   faults: { rule: { method?: string }; seen: number }[];
 }
 
+const FIELDS =
+  '<specSet><propSet><type>CustomFieldsManager</type><pathSet>field</pathSet></propSet>' +
+  '<objectSet><obj type="CustomFieldsManager">CustomFieldsManager</obj></objectSet></specSet><options/>';
+
 /** Reaches into a lab vCenter behind a driver's back: by SOAP written out by hand, and by the lab's own door. */
 export class VcenterHands {
   readonly #lab: LabDoor;
@@ -60,6 +64,19 @@ export class VcenterHands {
       this.#soap('RetrievePropertiesEx', 'PropertyCollector', 'propertyCollector', spec, cookie),
     );
     return />([^<>]*)<\/val>/.exec(answer)?.[1] ?? '';
+  }
+
+  /** Sets a custom attribute, which is made where it is not there yet. */
+  async setAttribute(type: string, id: string, name: string, value: string): Promise<void> {
+    const book = 'CustomFieldsManager';
+    await this.#signedIn(async (cookie) => {
+      const known = await this.#soap('RetrievePropertiesEx', 'PropertyCollector', 'propertyCollector', FIELDS, cookie);
+      const key = (text: string) => new RegExp(`<key>(\\d+)</key><name>${name}</name>`).exec(text)?.[1];
+      const made =
+        key(known) ?? key(await this.#soap('AddCustomFieldDef', book, book, `<name>${name}</name>`, cookie)) ?? '';
+      const set = `<entity type="${type}">${id}</entity><key>${made}</key><value>${escaped(value)}</value>`;
+      return await this.#soap('SetField', book, book, set, cookie);
+    });
   }
 
   /** Runs a task to its end. */

@@ -47,6 +47,31 @@ test('the inventory has the paths that govc shows', async () => {
   }
 });
 
+test('the inventory tells hosts, and custom attributes as tags and owner, as they change', async () => {
+  const { hands, vm } = world;
+  const stop = new AbortController();
+  const events = cloud.inventory.watch(AbortSignal.any([stop.signal, signal()]))[Symbol.asyncIterator]();
+  const until = async (tags: string[]) => {
+    for (;;) {
+      const { value } = await events.next();
+      const found = value.objects?.find(({ id }: { id: string }) => id === vm.id);
+      if (JSON.stringify(found?.tags) === JSON.stringify(tags)) return found;
+    }
+  };
+  try {
+    const first = await events.next();
+    expect(first.value.objects.find(({ id }: { id: string }) => id === vm.id)?.machine?.host).toMatch(/^esx[19]\.lab$/);
+    await hands.setAttribute('VirtualMachine', vm.id, 'Owner', 'anna & co');
+    expect(await until(['Owner=anna & co'])).toMatchObject({ owner: 'anna & co' });
+    await hands.setAttribute('VirtualMachine', vm.id, 'Tier', 'front');
+    const told = await until(['Owner=anna & co', 'Tier=front']);
+    expect(await cloud.inventory.get(vm.id, signal())).toEqual(told);
+  } finally {
+    stop.abort();
+    await events.return?.();
+  }
+});
+
 test('a machine is described with its hardware as vSphere has it', async () => {
   const { machines, networks, kind } = await cloud.exports!.describe(world.vm.id, signal());
   expect(kind).toBe('vm');

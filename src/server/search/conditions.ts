@@ -108,12 +108,22 @@ function partOf(field: Term['field'], value: string): Condition {
 function inLine(line: Line, value: string): Condition {
   if (value === '') return { sql: sql`false`, indexed: false };
   const { sql: words, indexed } = contains(sql`s.words`, value);
-  const number = LINES.indexOf(line) + 1;
-  return { sql: sql`(${words} AND strpos(split_part(s.words, chr(10), ${number}::int), ${value}::text) > 0)`, indexed };
+  const own = contains(sql`split_part(s.words, chr(10), ${LINES.indexOf(line) + 1}::int)`, value);
+  return { sql: sql`(${words} AND ${own.sql})`, indexed };
 }
 
-/** `LIKE` where an index of trigrams helps, else what is quicker without. */
+/** Where words begin, in `words` and in names, as a regular expression. */
+const BEGINNING = '(^|[-\n\t ._:=/(])';
+const SHORT = /^[a-z0-9]{1,2}$/;
+
+/**
+ * A part of the column; one or two letters or digits only where a word begins, since that can be looked up and they are
+ * everywhere else. What trigrams cannot find is compared in the quicker way.
+ */
 export function contains(column: Sql, value: string): Condition {
+  if (SHORT.test(value)) {
+    return { sql: sql`${column} ~ ${`${BEGINNING}${value}`}::text`, indexed: true };
+  }
   return hasTrigram(value)
     ? { sql: sql`${column} LIKE ${`%${escapeLike(value)}%`}`, indexed: true }
     : { sql: sql`strpos(${column}, ${value}::text) > 0`, indexed: false };

@@ -1,5 +1,9 @@
+/** Printable ASCII without white space at its ends or twice: nearly everything. */
+const PLAIN = /^(?:[!-~]+(?: [!-~]+)*)?$/;
+
 /** As it is compared: without case and accents, white space as single spaces. */
 export function fold(text: string): string {
+  if (PLAIN.test(text)) return text.toLowerCase();
   return text
     .normalize('NFKD')
     .replace(/\p{M}/gu, '')

@@ -64,11 +64,20 @@ export function placeMark(cloud: string, object: string | null): string {
 }
 
 export function kindMark(kind: ObjectKind): string {
-  return mark(`kind\n${kind}`);
+  return rememberedMark(`kind\n${kind}`);
 }
 
 export function powerMark(power: PowerState): string {
-  return mark(`power\n${power}`);
+  return rememberedMark(`power\n${power}`);
+}
+
+/** Of the few that every row has. */
+const remembered = new Map<string, string>();
+
+function rememberedMark(text: string): string {
+  const made = remembered.get(text) ?? mark(text);
+  remembered.set(text, made);
+  return made;
 }
 
 /** 64 bits of a hash, as a bigint of the database. */

@@ -7,7 +7,7 @@ import type { Clouds } from '../clouds.ts';
 import { readCursor, writeCursor } from '../cursor.ts';
 import type { Sight } from '../people/sight.ts';
 import type { Database } from '../store/database.ts';
-import { findPositions, openIndexes, type Position, readFound } from '../store/search.ts';
+import { countRows, findPositions, openIndexes, type Position, readFound } from '../store/search.ts';
 import { completeRows } from '../store/search-rows.ts';
 import { conditionsOf } from './conditions.ts';
 import { fold } from './fold.ts';
@@ -21,12 +21,23 @@ export interface Search {
   ): Promise<{ hits: SearchHit[]; next?: string }>;
 }
 
+/** How long a count of the rows is good enough. */
+const COUNT_MILLISECONDS = 30_000;
+
 const PositionSchema = z.object({ rank: z.int().min(0).max(9), name: z.string(), cloud: z.string(), id: z.string() });
 
 /** Makes what search needs in the database; rows that an older release left out are made in the background. */
 export async function openSearch(database: Database, clouds: Pick<Clouds, 'list'>, log: Log): Promise<Search> {
   const trigrams = await openIndexes(database, log);
   completeRows(database).catch((error: unknown) => log.warn({ err: error }, 'not everything can be searched for yet'));
+  let counted = { at: Number.NEGATIVE_INFINITY, rows: 0 };
+  const rowsAbout = async () => {
+    if (performance.now() - counted.at > COUNT_MILLISECONDS) {
+      counted = { at: performance.now(), rows: counted.rows };
+      counted.rows = await countRows(database);
+    }
+    return counted.rows;
+  };
   return {
     async find(sight, { q, limit, cursor }) {
       const terms = parseSearch(q);
@@ -36,7 +47,12 @@ export async function openSearch(database: Database, clouds: Pick<Clouds, 'list'
       const names = new Map(seen.map(({ id, name }) => [id, name]));
       const folded = new Map(seen.map(({ id, name }) => [id, fold(name)]));
       const conditions = conditionsOf(terms, sight.rights.sees, folded);
-      const found = await findPositions(database, conditions, { after, limit: limit + 1, trigrams });
+      const found = await findPositions(database, conditions, {
+        after,
+        limit: limit + 1,
+        rows: await rowsAbout(),
+        trigrams,
+      });
       const page = found.slice(0, limit);
       const last = page.at(-1);
       const hits = (await readFound(database, page)).map(({ cloud, data, names: path }) => ({

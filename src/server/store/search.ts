@@ -4,8 +4,11 @@ import { type Conditions, contains, escapeLike } from '../search/conditions.ts';
 import type { Database, Query } from './database.ts';
 import { allOf, type Sql, sql } from './sql.ts';
 
-/** So many hits are ranked at once; of more the names are read in their order until a page is full. */
-const FEW = 2_000;
+/** More hits than these are not ranked at once: the names are read in their order until a page is full. */
+const FEW = 6_000;
+/** So many rows of the table tell how many fit, and from this part of them on it is quicker to read names in order. */
+const SAMPLE = 1_000;
+const OFTEN = 0.025;
 const DEEPEST = 64;
 
 /** Where a hit stands: how well it fits (0 is best), its folded name, and what it is. */
@@ -56,21 +59,24 @@ async function schemaOfTrigrams(query: Query): Promise<string | null> {
 
 /**
  * A page of hits behind `after`: names that are the words, names that begin with the first word, names with all words,
- * then the rest; by name among their like. Few hits are ranked as they are found by the indexes; of many each class is
- * read in the order of names until the page is full.
+ * then the rest; by name among their like. Few hits are looked up in the indexes and ranked; of many each class is read in
+ * the order of names until the page is full. Which it is, a sample tells: the planner's own guesses are too far off.
+ * @param rows About how many there are.
  * @param trigrams Whether the database has them.
  */
 export async function findPositions(
   database: Database,
   conditions: Conditions,
-  { after, limit, trigrams }: { after: Position | null; limit: number; trigrams: boolean },
+  { after, limit, rows, trigrams }: { after: Position | null; limit: number; rows: number; trigrams: boolean },
 ): Promise<Position[]> {
   const { where, words, byMarks, byTrigrams } = conditions;
   const indexed = byMarks || (byTrigrams && trigrams);
-  const classes = classesOf(words, indexed);
+  const classes = classesOf(words);
   return database.transaction(async (query) => {
-    if (indexed) {
-      const hits = await few(query, where, classes, after, limit);
+    const ask: Ask = { query, classes, after, way: null, lookup: indexed ? 'lookup' : 'scan' };
+    const often = await sampled(ask, where, rows);
+    if (!often.all) {
+      const hits = await few(ask, where, limit);
       if (hits !== null) return hits;
     }
     const found: Position[] = [];
@@ -78,11 +84,38 @@ export async function findPositions(
       if (found.length >= limit) break;
       if (after !== null && after.rank > rank) continue;
       const condition = sql`${where} AND ${only}`;
-      const hits = indexed && scattered ? await few(query, condition, classes, after, limit) : null;
-      found.push(...(hits ?? (await many(query, condition, rank, after, limit - found.length))));
+      const hits = scattered && often[rank] !== true ? await few(ask, condition, limit) : null;
+      found.push(...(hits ?? (await many(ask, condition, rank, limit - found.length))));
     }
     return found.slice(0, limit);
   });
+}
+
+type Way = 'lookup' | 'scan' | 'order';
+
+interface Ask {
+  query: Query;
+  classes: readonly RankClass[];
+  after: Position | null;
+  /** How the last statement looked for its rows, and how one does that is not in the order of names. */
+  way: Way | null;
+  lookup: Way;
+}
+
+/** Whether hits, and those of each class, are many. */
+async function sampled(ask: Ask, where: Sql, rows: number): Promise<{ all: boolean; [rank: number]: boolean }> {
+  await plan(ask, 'scan');
+  const counts = ask.classes.map(({ only }) => sql`count(*) FILTER (WHERE ${only})`);
+  const part = Math.min(100, (100 * SAMPLE) / Math.max(1, rows));
+  const { text, values } = sql`
+    SELECT ARRAY[${counts.reduce((one, other) => sql`${one}, ${other}`)}]::int[] AS counts, count(*)::int AS fitting,
+      (SELECT count(*)::int FROM search TABLESAMPLE SYSTEM (${part}::real) REPEATABLE (1)) AS looked
+    FROM search s TABLESAMPLE SYSTEM (${part}::real) REPEATABLE (1) WHERE ${where}`.numbered();
+  const [row] = await ask.query<{ counts: number[]; fitting: number; looked: number }>(text, values);
+  const bound = Math.max(1, (row?.looked ?? 0) * OFTEN);
+  // A small table is looked through whatever fits.
+  if (rows <= FEW) return { all: false };
+  return { all: (row?.fitting ?? 0) >= bound, ...(row?.counts ?? []).map((count) => count >= bound) };
 }
 
 interface RankClass {
@@ -92,7 +125,7 @@ interface RankClass {
 }
 
 /** How well a name fits, best first: every hit is in one of them. */
-function classesOf(words: readonly string[], indexed: boolean): RankClass[] {
+function classesOf(words: readonly string[]): RankClass[] {
   const [first] = words;
   if (first === undefined) return [{ only: sql`true`, scattered: false }];
   const is = sql`s.name = ${words.join(' ')}`;
@@ -102,8 +135,6 @@ function classesOf(words: readonly string[], indexed: boolean): RankClass[] {
     { only: sql`${begins} AND NOT (${is})`, scattered: false },
   ];
   const rest = sql`NOT (${begins}) AND NOT (${is})`;
-  // Without an index each class would be one more walk through everything.
-  if (!indexed) return [...best, { only: rest, scattered: true }];
   const inside = allOf(words.map((word) => contains(sql`s.name`, word).sql));
   return [
     ...best,
@@ -112,15 +143,10 @@ function classesOf(words: readonly string[], indexed: boolean): RankClass[] {
   ];
 }
 
-/** All hits by the indexes, ranked; null where they are many. */
-async function few(
-  query: Query,
-  condition: Sql,
-  classes: readonly RankClass[],
-  after: Position | null,
-  limit: number,
-): Promise<Position[] | null> {
-  await plan(query, 'lookup');
+/** All hits, ranked; null where they are many. */
+async function few(ask: Ask, condition: Sql, limit: number): Promise<Position[] | null> {
+  await plan(ask, ask.lookup);
+  const { query, classes, after } = ask;
   const cases = classes.map(({ only }, rank) => sql`WHEN ${only} THEN ${rank}::int`);
   const rank = sql`CASE ${cases.reduce((one, other) => sql`${one} ${other}`)} END`;
   const { rank: from, name, cloud, id } = after ?? { rank: -1, name: '', cloud: '', id: '' };
@@ -136,8 +162,9 @@ async function few(
 }
 
 /** One class in the order of names. */
-async function many(query: Query, condition: Sql, rank: number, after: Position | null, limit: number) {
-  await plan(query, 'order');
+async function many(ask: Ask, condition: Sql, rank: number, limit: number): Promise<Position[]> {
+  await plan(ask, 'order');
+  const { query, after } = ask;
   const behind =
     after?.rank === rank
       ? sql`(s.name, s.cloud, s.id) > (${after.name}::text, ${after.cloud}::text, ${after.id}::text)`
@@ -149,15 +176,24 @@ async function many(query: Query, condition: Sql, rank: number, after: Position 
   return rows.map((row): Position => ({ ...row, rank }));
 }
 
-/** How the next statement looks for its rows: guesses of how many fit a part of a word are too far off to choose by. */
-async function plan(query: Query, way: 'lookup' | 'order'): Promise<void> {
-  const [lookup, order] = way === 'lookup' ? ['on', 'off'] : ['off', 'on'];
-  await query(
-    `SELECT set_config('jit', 'off', true), set_config('enable_seqscan', 'off', true),
-       set_config('enable_bitmapscan', $1, true), set_config('enable_sort', $1, true),
-       set_config('enable_indexscan', $2, true)`,
-    [lookup, order],
-  );
+const WAYS: Readonly<Record<Way, { bitmapscan: boolean; indexscan: boolean; seqscan: boolean; sort: boolean }>> = {
+  lookup: { bitmapscan: true, indexscan: false, seqscan: false, sort: true },
+  scan: { bitmapscan: false, indexscan: false, seqscan: true, sort: true },
+  order: { bitmapscan: false, indexscan: true, seqscan: false, sort: false },
+};
+
+/** How the next statement looks for its rows. */
+async function plan(ask: Ask, way: Way): Promise<void> {
+  if (ask.way === way) return;
+  ask.way = way;
+  const settings = Object.entries(WAYS[way]).map(([name, on]) => `SET LOCAL enable_${name} = ${on}`);
+  await ask.query(['SET LOCAL jit = off', ...settings].join('; '));
+}
+
+/** About how many rows there are. */
+export async function countRows({ query }: Database): Promise<number> {
+  const [row] = await query<{ count: number }>('SELECT count(*)::int AS count FROM search');
+  return row?.count ?? 0;
 }
 
 /** The objects at these positions, in their order, without those that have gone meanwhile. */
