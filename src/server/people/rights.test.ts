@@ -88,11 +88,29 @@ test('a token for one cloud knows of no other and administers nothing', () => {
 });
 
 test('an administrator of a tenant may everything in its clouds, manages it, and has nothing else', () => {
-  const rights = createRights({ ...root, tenant: 't' }, [grant(null, [...RIGHTS])], ['mine', 'mine too']);
+  const rights = createRights({ ...root, tenant: 't' }, [grant(null, [...RIGHTS])], {
+    ...{ ofTenant: ['mine', 'mine too'], ownAccounts: new Set() },
+  });
   expect(rightsAt(rights, VM, 'mine')).toEqual([...RIGHTS]);
   expect(rightsAt(rights, VM)).toEqual([]);
   expect([rights.manages, rights.administers, rights.seesAll]).toEqual([true, false, false]);
-  const near = createRights({ ...root, tenant: 't', clouds: ['mine', 'c'] }, [], ['mine', 'mine too']);
+  const near = createRights({ ...root, tenant: 't', clouds: ['mine', 'c'] }, [], {
+    ...{ ofTenant: ['mine', 'mine too'], ownAccounts: new Set() },
+  });
   expect(['mine', 'mine too', 'c'].map((cloud) => near.somewhere('see', cloud))).toEqual([true, false, false]);
   expect(near.manages).toBe(false);
+});
+
+test('in a cloud that everybody uses with their own account a grant lets somebody in, and only the own sign-in shows it', () => {
+  const world = { ofTenant: [], ownAccounts: new Set(['c']) };
+  const rights = createRights(anna, [grant(null, ['see']), forbid('web', ['copy-out'])], world);
+  expect(rightsAt(rights, [])).toEqual(['see']);
+  expect(rightsAt(rights, VM)).toEqual([]);
+  expect(rightsAt(rights, VM, 'c~a')).toEqual(['see', 'operate', 'copy-in', 'delete']);
+  expect(rightsAt(rights, DC, 'c~a')).toEqual([...RIGHTS]);
+  for (const other of [rights, createRights(root, [], world)]) expect(rightsAt(other, VM, 'c~somebody')).toEqual([]);
+  expect(rightsAt(createRights(anna, [], world), VM, 'c~a')).toEqual([]);
+  expect(rightsAt(createRights({ ...anna, role: 'viewer' }, [grant(null, ['see'])], world), VM, 'c~a')).toEqual([
+    'see',
+  ]);
 });

@@ -1,5 +1,6 @@
 import { RIGHTS, type Right } from '../../model/rights.ts';
 import type { Signed } from '../auth.ts';
+import { partsOfId } from '../sign-in-id.ts';
 import type { GrantRow } from '../store/grants.ts';
 
 type Who = Pick<Signed, 'account' | 'user' | 'role' | 'tenant' | 'scope' | 'clouds'>;
@@ -27,14 +28,28 @@ export interface Rights {
   forbiddenBy(right: Right, cloud: string, place: Place, below: boolean): Grant | undefined;
 }
 
+interface World {
+  /** Ids of the clouds of the tenant of whoever it is, where there is one: there is nothing else for it. */
+  ofTenant: readonly string[];
+  /**
+   * Ids of the clouds that everybody uses with their own account. A grant for such a cloud lets somebody sign in; what is
+   * then seen and done in it is for the cloud to say, and for what is forbidden here.
+   */
+  ownAccounts: ReadonlySet<string>;
+}
+
+const NO_WORLD: World = { ofTenant: [], ownAccounts: new Set() };
 const READING: readonly Right[] = ['see'];
 
 /**
  * Allowing adds up from the cloud down to the object; forbidding takes away whatever was allowed, here or above. Nobody
  * is spared from what is forbidden for everybody, but administrators still see it, so that they can take it back.
- * @param ofTenant Ids of the clouds of the tenant of whoever it is, where there is one: there is nothing else for it.
  */
-export function createRights(signed: Who, grants: readonly Grant[], ofTenant: readonly string[] = []): Rights {
+export function createRights(
+  signed: Who,
+  grants: readonly Grant[],
+  { ofTenant, ownAccounts }: World = NO_WORLD,
+): Rights {
   const admitted = ofTenant.filter((cloud) => signed.clouds === null || signed.clouds.includes(cloud));
   const who = signed.tenant === null ? signed : { ...signed, clouds: admitted };
   const ceiling = who.role === 'viewer' || who.scope === 'read' ? READING : RIGHTS;
@@ -46,7 +61,8 @@ export function createRights(signed: Who, grants: readonly Grant[], ofTenant: re
   const forbidding = grants.filter(({ effect }) => effect === 'forbid');
   const gives = ({ rights }: Grant, right: Right) => right === 'see' || rights.includes(right);
 
-  const forbiddenBy: Rights['forbiddenBy'] = (right, cloud, place, below) => {
+  const forbiddenBy: Rights['forbiddenBy'] = (right, id, place, below) => {
+    const { cloud } = partsOfId(id);
     if (right === 'see' && all) return undefined;
     const here = place.at(-1);
     return forbidding.find(
@@ -57,7 +73,17 @@ export function createRights(signed: Who, grants: readonly Grant[], ofTenant: re
           (below && grant.cloud === cloud && (here === undefined || grant.above.includes(here)))),
     );
   };
-  const may: Rights['may'] = (right, cloud, place) =>
+  const may: Rights['may'] = (right, cloud, place) => {
+    const { cloud: base, account } = partsOfId(cloud);
+    if (account === null) return (!ownAccounts.has(cloud) || place.length === 0) && mayByGrant(right, cloud, place);
+    return (
+      account === who.account &&
+      ceiling.includes(right) &&
+      mayByGrant('see', base, []) &&
+      forbiddenBy(right, base, place, false) === undefined
+    );
+  };
+  const mayByGrant: Rights['may'] = (right, cloud, place) =>
     admits(cloud) &&
     ceiling.includes(right) &&
     (all || allowing.some((grant) => holds(grant, cloud, place) && gives(grant, right))) &&
