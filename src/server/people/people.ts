@@ -13,6 +13,7 @@ import { createGuard } from './guard.ts';
 import { createProvider } from './provider.ts';
 import { createSights } from './sight.ts';
 import { createTenants } from './tenants.ts';
+import { createTerminalSignIn } from './terminal-sign-in.ts';
 import { createTokens } from './tokens.ts';
 import { createTrail } from './trail.ts';
 
@@ -45,7 +46,7 @@ export function openPeople({
     door: { auth, guard: createGuard(database, sights), trail: createTrail(database, clouds, nodes) },
     routes: {
       ...accountRoutes(auth, accounts, tenants, database),
-      ...providerRoutes(provider),
+      ...providerRoutes(provider, createTerminalSignIn({ provider, auth, database, vault })),
       ...peopleRoutes({ accounts, grants, tokens, tenants, signIns, database }),
     },
   };
