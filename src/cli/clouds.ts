@@ -17,6 +17,8 @@ interface AddFlags {
   node?: string;
   fingerprint?: string;
   ca?: string;
+  ownAccounts?: boolean;
+  ownAccountsOnly?: boolean;
   json?: boolean;
 }
 
@@ -29,6 +31,8 @@ export function addClouds(program: Command): void {
     .option('--node <node>', 'the node next to it (needed when there are several)')
     .option('--fingerprint <sha256>', 'the confirmed SHA-256 of its certificate')
     .option('--ca <file>', 'PEM of the CA that signs its certificate')
+    .option('--own-accounts', 'everybody signs in with their own account; the one given here only keeps watch')
+    .option('--own-accounts-only', 'likewise, and the account given here is tried and forgotten')
     .option('--json', 'answer as JSON')
     .allowUnknownOption()
     .allowExcessArguments()
@@ -39,6 +43,14 @@ export function addClouds(program: Command): void {
     .description('go the whole way to a cloud step by step, and say what works there')
     .option('--json', 'answer as JSON')
     .action(check);
+  clouds
+    .command('sign-in <cloud>')
+    .description('sign in to a cloud that everybody uses with their own account (--username NAME --password-file FILE)')
+    .option('--json', 'answer as JSON')
+    .allowUnknownOption()
+    .allowExcessArguments()
+    .action((name: string, flags: { json?: boolean }, command: Command) => signIn(name, flags, command.args.slice(1)));
+  clouds.command('sign-out <cloud>').description('forget what you signed in to a cloud with').action(signOut);
   clouds
     .command('test <cloud>')
     .description('sign in again and say what works')
@@ -64,10 +76,37 @@ async function add(name: string, flags: AddFlags, words: string[]): Promise<void
   const secrets = new Set(driver.options.filter((option) => option.type === 'secret').map((option) => option.name));
   const open = Object.fromEntries(Object.entries(options).filter(([key]) => !secrets.has(key)));
   const trust = await trustFor(client, name, { node: node.id, driver: driver.name, options: open }, flags);
-  const cloud = await client.addCloud({ body: { name, node: node.id, driver: driver.name, options, trust } });
+  const cloud = await client.addCloud({
+    body: { name, node: node.id, driver: driver.name, options, trust, signIn: waysOf(flags) },
+  });
   if (flags.json === true) return printJson(cloud);
   if (cloud.checked !== undefined) printCloudCheck(cloud.checked);
   printLine(`${cloud.name}: ${cloud.product ?? driver.title} ${cloud.version ?? ''} is ${cloud.state}`);
+}
+
+function waysOf({ ownAccounts, ownAccountsOnly }: AddFlags) {
+  return ownAccountsOnly === true ? 'own-only' : ownAccounts === true ? 'own' : 'shared';
+}
+
+async function signIn(name: string, flags: { json?: boolean }, words: string[]): Promise<void> {
+  refuseFlagAsArgument(name, 'cloudspan clouds sign-in <cloud> --username …');
+  await using connection = await connectLast();
+  const { client } = connection;
+  const cloud = await findCloud(client, name);
+  const { nodes } = await client.listNodes({});
+  const driver = nodes.find(({ id }) => id === cloud.node)?.drivers.find((one) => one.name === cloud.driver);
+  const described = (driver?.options ?? []).filter((one) => one.type === 'secret' || one.name === 'username');
+  const options = await optionValues(described, parseUnknown(words), cloud.name);
+  const signedIn = await client.signInToCloud({ cloud: cloud.id, body: { options } });
+  if (flags.json === true) printJson(signedIn);
+  else printLine(`you are signed in to ${cloud.name}; you see there what your account sees`);
+}
+
+async function signOut(name: string): Promise<void> {
+  await using connection = await connectLast();
+  const cloud = await findCloud(connection.client, name);
+  await connection.client.signOutOfCloud({ cloud: cloud.id });
+  printLine(`what you signed in to ${cloud.name} with is forgotten`);
 }
 
 async function trustFor(
@@ -120,7 +159,7 @@ async function list(flags: { json?: boolean }): Promise<void> {
     ['NAME', 'STATE', 'PRODUCT', 'OBJECTS', 'NODE', 'ID'],
     clouds.map((cloud) => [
       cloud.name,
-      cloud.state,
+      cloud.signedIn === false ? 'signed out' : cloud.state,
       `${cloud.product ?? cloud.driver} ${cloud.version ?? ''}`.trim(),
       String(cloud.objects),
       nodes.find((node) => node.id === cloud.node)?.name ?? cloud.node,

@@ -2,6 +2,8 @@ import type { Command } from 'commander';
 import { wayOfEnvironment } from '../base/proxy-rules.ts';
 import { plainHex, probeCertificate } from '../base/tls.ts';
 import { Fault } from '../model/fault.ts';
+import type { Client } from '../protocol/client.ts';
+import { loginOidc } from './login-oidc.ts';
 import { printJson, printLine } from './output.ts';
 import { confirmFingerprint, readSecret } from './prompt.ts';
 import { connectLast, connectTo, forgetSession, saveSession } from './session.ts';
@@ -11,6 +13,7 @@ interface LoginFlags {
   fingerprint?: string;
   passwordFile?: string;
   tokenFile?: string;
+  oidc?: boolean;
   json?: boolean;
 }
 
@@ -25,6 +28,7 @@ export function addLogin(program: Command): void {
       'read the password from a file (- for stdin); else CLOUDSPAN_PASSWORD or a question',
     )
     .option('--token-file <file>', 'sign in with an API token of `cloudspan tokens create` instead (- for stdin)')
+    .option('--oidc', 'sign in at the OpenID provider of the server: by a code on any device, or in a browser here')
     .option('--json', 'answer as JSON')
     .addHelpText(
       'after',
@@ -53,16 +57,21 @@ async function login(where: string, flags: LoginFlags): Promise<void> {
   const fingerprint = plainHex(flags.fingerprint ?? seen.sha256);
   const token = await givenToken(flags);
   if (token !== undefined) return keepToken(url, fingerprint, token, flags.json === true);
-  const password = await readSecret('Password', flags.passwordFile, 'CLOUDSPAN_PASSWORD');
   await using connection = connectTo(url.origin, fingerprint);
-  const answer = await connection.client.login({ body: { user: flags.user, password } });
+  const answer = await (flags.oidc === true ? loginOidc(connection.client) : loginHere(connection.client, flags));
   await saveSession({ server: url.origin, fingerprint, token: answer.token, user: answer.user });
   if (flags.json === true) printJson({ server: url.origin, user: answer.user, expires: answer.expires });
   else printLine(`signed in to ${url.host} as ${answer.user}`);
 }
 
+async function loginHere(client: Client, { user, passwordFile }: LoginFlags) {
+  const password = await readSecret('Password', passwordFile, 'CLOUDSPAN_PASSWORD');
+  return client.login({ body: { user, password } });
+}
+
 /** Of the flag, or of CLOUDSPAN_TOKEN where nothing is said about a password. */
-async function givenToken({ tokenFile, passwordFile }: LoginFlags): Promise<string | undefined> {
+async function givenToken({ tokenFile, passwordFile, oidc }: LoginFlags): Promise<string | undefined> {
+  if (oidc === true) return undefined;
   if (tokenFile !== undefined) return (await readSecret('Token', tokenFile, 'CLOUDSPAN_TOKEN')).trim();
   const wantsPassword = passwordFile !== undefined || process.env.CLOUDSPAN_PASSWORD !== undefined;
   return wantsPassword ? undefined : process.env.CLOUDSPAN_TOKEN;

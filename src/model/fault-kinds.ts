@@ -98,6 +98,12 @@ export const faultKinds = {
     'The cloud answered something that its API does not allow.',
     'Report it with the log of the job.',
   ),
+  'cloud.signed-out': kind(
+    409,
+    'later',
+    'Everybody uses this cloud with their own account, and there is no sign-in of this person that it takes.',
+    'Sign in with `cloudspan clouds sign-in`; jobs that wait for it go on then.',
+  ),
   'cloud.unsupported': kind(409, 'never', 'This cloud cannot do that.', 'Choose another way; the message names one.'),
   'machine.running': kind(
     409,

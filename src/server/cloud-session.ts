@@ -51,3 +51,19 @@ export function sessionRequest(row: CloudRow, secrets: SealedSecret[], vault: Va
     trust: row.trust,
   };
 }
+
+/** What somebody signs in with, besides secrets. Address and organization are the cloud's. */
+export const ACCOUNT_OPTION = 'username';
+
+export function withoutAccount({ [ACCOUNT_OPTION]: _, ...common }: OptionValues): OptionValues {
+  return common;
+}
+
+/** Where a cloud refuses what a person signed in with, that person can mend it: who waits for it is told how. */
+export function asTold({ account, name }: CloudRow, fault: Fault): Fault {
+  if (account === null || fault.code !== 'auth.refused') return fault;
+  return new Fault('cloud.signed-out', `${name} does not take the sign-in any more: ${fault.message}`, {
+    cause: fault,
+    remedy: `Whoever it is signs in again: cloudspan clouds sign-in ${name}. Jobs that wait for it go on then.`,
+  });
+}

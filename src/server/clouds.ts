@@ -6,10 +6,11 @@ import { Fault } from '../model/fault.ts';
 import type { AddCloudSchema, CheckNewCloudSchema, CloudView } from '../protocol/api/clouds.ts';
 import type { CloudCheck } from '../protocol/cloud-check.ts';
 import { refuseFailedWalk, tooOld, walkToCloud } from './cloud-check.ts';
-import { sessionRequest, splitOptions } from './cloud-session.ts';
+import { asTold, sessionRequest, splitOptions, withoutAccount } from './cloud-session.ts';
 import type { Events } from './events.ts';
 import type { NodeClient } from './link/node-client.ts';
 import type { Nodes } from './nodes.ts';
+import { partsOfId } from './sign-in-id.ts';
 import { type CloudRow, deleteCloud, insertCloud, readClouds, readSecrets, writeCloudState } from './store/clouds.ts';
 import type { Database } from './store/database.ts';
 import { applyInventory, countObjects } from './store/objects.ts';
@@ -21,10 +22,17 @@ const SIGN_IN_MILLISECONDS = 120_000;
 const TELL_MILLISECONDS = 700;
 
 export interface Clouds {
+  /** Without the sign-ins of people. */
   list(): CloudView[];
-  /** By id or name. Fault `object.missing`. */
+  /** By id (also of a person's sign-in) or name. Fault `object.missing`. */
   get(cloud: string): CloudRow;
   view(cloud: string): CloudView;
+  /** By id, also of a person's sign-in: it is called as the cloud. Null where it is not known. */
+  nameOf(id: string): string | null;
+  /** Watches a person's sign-in that has just been opened, in the place of the one before. */
+  adopt(row: CloudRow): Promise<CloudView>;
+  /** Ends a person's sign-in. Idempotent. */
+  drop(id: string): Promise<void>;
   /** Has the node walk to it step by step, then signs in; what cannot be signed in to is not stored. */
   add(request: z.output<typeof AddCloudSchema>, signal: AbortSignal): Promise<CloudView>;
   /** The same walk without adding anything. Fault `cloud.unsupported`: the node is too old. */
@@ -90,7 +98,9 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
     });
   };
 
-  const open = (entry: Entry): Promise<void> => {
+  const open = async (entry: Entry): Promise<void> => {
+    const { base, name, sign_in } = entry.row;
+    if (sign_in === 'own-only' && base === null) throw new Fault('cloud.signed-out', `${name} is used by people only`);
     entry.opening ??= signIn(entry)
       .catch(async (error: unknown) => {
         const fault = Fault.from(error, entry.row.name);
@@ -98,7 +108,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
         if (!entry.stop.signal.aborted) {
           await settle(entry, fault.code === 'node.unreachable' ? 'connecting' : 'failed', { fault: fault.report() });
         }
-        throw fault;
+        throw asTold(entry.row, fault);
       })
       .finally(() => {
         entry.opening = null;
@@ -165,17 +175,28 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       keeper: Promise.resolve(),
     };
     entries.set(row.id, entry);
+    if (row.sign_in === 'own-only' && row.base === null) return Object.assign(entry, { state: 'connected' });
     entry.keeper = keep(entry).catch((error: unknown) => {
       if (!entry.stop.signal.aborted) log.error({ err: error, cloud: row.name }, 'the cloud is no longer watched');
     });
     return entry;
   };
 
+  const ofAll = () => [...entries.values()].filter(({ row }) => row.base === null);
   const find = (cloud: string): Entry => {
-    const entry = entries.get(cloud) ?? [...entries.values()].find(({ row }) => row.name === cloud);
+    const entry =
+      entries.get(cloud) ?? [...entries.values()].find(({ row }) => row.base === null && row.name === cloud);
+    const { cloud: base, account } = partsOfId(cloud);
+    if (entry === undefined && account !== null && entries.has(base)) {
+      throw new Fault('cloud.signed-out', `whoever uses ${find(base).row.name} here is not signed in to it any more`);
+    }
     if (entry === undefined) {
       throw new Fault('object.missing', `there is no cloud "${cloud}"`, {
-        remedy: `Known clouds: ${[...entries.values()].map(({ row }) => row.name).join(', ') || 'none'}.`,
+        remedy: `Known clouds: ${
+          ofAll()
+            .map(({ row }) => row.name)
+            .join(', ') || 'none'
+        }.`,
       });
     }
     return entry;
@@ -186,8 +207,18 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
     await entry.keeper;
   };
 
+  const drop = async (entry: Entry): Promise<void> => {
+    const { id, node } = entry.row;
+    entries.delete(id);
+    await leave(entry);
+    await nodes
+      .client(node)
+      .closeSession({ cloud: id }, AbortSignal.timeout(10_000))
+      .catch(() => {});
+  };
+
   const reopen = async (entry: Entry): Promise<void> => {
-    if (entry.row.fault?.retry === 'never') throw Fault.fromReport(entry.row.fault);
+    if (entry.row.fault?.retry === 'never') throw asTold(entry.row, Fault.fromReport(entry.row.fault));
     await open(entry);
     entry.wake.abort();
   };
@@ -200,12 +231,28 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
   for (const row of await readClouds(database)) enter(row, false, await countObjects(database, row.id));
 
   return {
-    list: () => [...entries.values()].map((entry) => viewOf(entry, owner)).sort((a, b) => a.name.localeCompare(b.name)),
+    list: () =>
+      ofAll()
+        .map((entry) => viewOf(entry, owner))
+        .sort((a, b) => a.name.localeCompare(b.name)),
     get: (cloud) => find(cloud).row,
     view: (cloud) => viewOf(find(cloud), owner),
+    nameOf: (id) => entries.get(id)?.row.name ?? null,
+    async adopt(row) {
+      const before = entries.get(row.id);
+      entries.delete(row.id);
+      if (before !== undefined) await leave(before);
+      const entry = enter(row, true, await countObjects(database, row.id));
+      publish(entry);
+      return viewOf(entry, owner);
+    },
+    async drop(id) {
+      const entry = entries.get(id);
+      if (entry !== undefined) await drop(entry);
+    },
     async add(request, signal) {
       const node = nodes.get(request.node);
-      if ([...entries.values()].some(({ row }) => row.name === request.name && row.owner === node.owner)) {
+      if (ofAll().some(({ row }) => row.name === request.name && row.owner === node.owner)) {
         throw new Fault('object.exists', `there is a cloud "${request.name}" already`);
       }
       const { plain, secrets } = splitOptions(node, request.driver, request.options, vault);
@@ -220,6 +267,9 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
         trust,
         about: null,
         fault: null,
+        sign_in: request.signIn,
+        base: null,
+        account: null,
       };
       const limited = AbortSignal.any([signal, AbortSignal.timeout(SIGN_IN_MILLISECONDS)]);
       const client = nodes.client(node.id);
@@ -229,7 +279,11 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       const about = await client.openSession({ cloud: row.id, body }, limited);
       row.about = { ...about, ...(checked === null ? {} : { checked }) };
       try {
-        await insertCloud(database, row, secrets);
+        if (row.sign_in === 'own-only') {
+          row.options = withoutAccount(plain);
+          await client.closeSession({ cloud: row.id }, limited);
+        }
+        await insertCloud(database, row, row.sign_in === 'own-only' ? [] : secrets);
       } catch (error) {
         await client.closeSession({ cloud: row.id }, AbortSignal.timeout(10_000)).catch(() => {});
         throw error;
@@ -265,14 +319,10 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
     },
     async remove(cloud) {
       const entry = find(cloud);
-      const { id, node } = entry.row;
-      entries.delete(id);
-      await leave(entry);
+      const { id } = entry.row;
+      const all = [...entries.values()].filter(({ row }) => row.base === id);
+      await Promise.all([entry, ...all].map(drop));
       await deleteCloud(database, id);
-      await nodes
-        .client(node)
-        .closeSession({ cloud: id }, AbortSignal.timeout(10_000))
-        .catch(() => {});
       events.publish({ type: 'cloud-gone', id });
     },
     async use(cloud, work) {
@@ -281,7 +331,8 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       try {
         return await work(nodes.client(node), id);
       } catch (error) {
-        if (!(error instanceof Fault) || error.code !== 'session.missing') throw error;
+        if (!(error instanceof Fault)) throw error;
+        if (error.code !== 'session.missing') throw asTold(entry.row, error);
         await reopen(entry);
         return await work(nodes.client(node), id);
       }
@@ -301,6 +352,7 @@ function viewOf({ row, state, objects }: Entry, owner: string): CloudView {
     driver: row.driver,
     node: row.node,
     ...(row.owner === owner ? {} : { tenant: row.owner }),
+    ...(row.sign_in === 'shared' ? {} : { ownAccounts: true }),
     options: row.options,
     trust: row.trust,
     state,

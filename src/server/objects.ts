@@ -84,9 +84,9 @@ export function createObjects(
       });
     },
     async list({ cloud, parent, path, kinds }) {
-      const { id } = clouds.get(cloud);
+      const { id, base } = clouds.get(cloud);
       const wanted = kinds === undefined ? null : kinds.split(',').map((kind) => kind.trim());
-      const view = (object: StoredObject): ObjectView => viewOf(id, object);
+      const view = (object: StoredObject): ObjectView => viewOf(base ?? id, object);
       if (parent !== undefined) {
         return (await seen(id, childrenOf(database, id, parent === 'root' ? null : parent, wanted))).map(view);
       }

@@ -147,7 +147,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...people.routes,
     ...storageRoutes(nodes, storageKeys),
     ...nodeRoutes({ nodes, paths, clouds, joining, limits, tenants: people.tenants }),
-    ...cloudRoutes(clouds, nodes, database),
+    ...cloudRoutes(clouds, nodes, people.signIns, database),
     ...objectRoutes(clouds),
     ...searchRoutes(search),
     ...readingRoutes(clouds, owner),

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createIdentity } from '../../src/base/identity.ts';
 import { createClient } from '../../src/protocol/client.ts';
 import { type ServerInstallation, send, startServerProcess } from './server-installation.ts';
+import { Terminal } from './terminal.ts';
 
 const SECRET = 'the secret of the client at the provider';
 const PEOPLE: Record<string, { name: string; groups: string[] }> = {
@@ -37,9 +38,18 @@ beforeAll(async () => {
         client_secret: SECRET,
         redirect_uris: [`${server.ready.url}/sign-in/provider/callback`],
         response_types: ['code'],
+        grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:device_code'],
+      },
+      {
+        client_id: 'cloudspan-native',
+        client_secret: SECRET,
+        application_type: 'native',
+        redirect_uris: ['http://127.0.0.1/callback'],
+        response_types: ['code'],
         grant_types: ['authorization_code'],
       },
     ],
+    features: { deviceFlow: { enabled: true } },
     pkce: { required: () => true },
     claims: { openid: ['sub'], profile: ['preferred_username'], groups: ['groups'] },
     scopes: ['openid', 'profile', 'groups'],
@@ -94,7 +104,11 @@ class Browser {
 
   /** From the button of the sign-in page to where it ends. */
   async signIn(subject: string): Promise<URL> {
-    let page = await this.open(`${server.ready.url}/sign-in/provider/start`);
+    return this.signInAt(subject, await this.open(`${server.ready.url}/sign-in/provider/start`));
+  }
+
+  async signInAt(subject: string, first: { url: URL; text: string }): Promise<URL> {
+    let page = first;
     const forms: Record<string, string>[] = [
       { prompt: 'login', login: subject, password: 'any' },
       { prompt: 'consent' },
@@ -185,6 +199,58 @@ test('an answer that this browser did not ask for, or that was changed, is refus
   expect((await started.open(`${callback}?code=stolen&state=another`)).url.href).toBe(refused);
   expect(started.session()).toBeUndefined();
 });
+
+/** Runs `login --oidc` and gives what it says on stderr as soon as it fits. */
+async function loginOidc(terminal: Terminal, wanted: RegExp) {
+  const { url, fingerprint } = server.ready;
+  const words = ['login', new URL(url).host, '--fingerprint', fingerprint, '--oidc', '--json'];
+  const told = Promise.withResolvers<RegExpExecArray>();
+  const ended = terminal.run(words, {}, (stderr) => {
+    const found = wanted.exec(stderr);
+    if (found !== null) told.resolve(found);
+  });
+  void ended.then(({ stderr }) => told.reject(new Error(`it never said so: ${stderr}`)));
+  return { ended, told: await told.promise };
+}
+
+test('the command line signs in by a code that is entered on another device', async () => {
+  await using terminal = await Terminal.open();
+  const { ended, told } = await loginOidc(terminal, / or (https:\S+)/);
+  const browser = new Browser();
+  const asked = await browser.open(told[1] ?? '');
+  const form = (text: string) =>
+    Object.fromEntries(
+      [...text.matchAll(/name="(xsrf|user_code|confirm)" value="([^"]*)"/g)].map(([, name, value]) => [name, value]),
+    );
+  const action = (text: string) => /action="([^"]+)"/.exec(text)?.[1] ?? '';
+  let page = await browser.open(new URL(action(asked.text), asked.url).href, { ...form(asked.text), confirm: 'yes' });
+  if (/name="user_code"/.test(page.text)) {
+    page = await browser.open(new URL(action(page.text), page.url).href, { ...form(page.text), confirm: 'yes' });
+  }
+  await browser.signInAt('sub-rita', page);
+  const said = await ended;
+  expect([said.code, said.json.user]).toEqual([0, 'rita']);
+  expect((await terminal.run(['clouds', 'list', '--json'])).json.clouds).toEqual([]);
+}, 60_000);
+
+test('without device authorization it signs in by a browser on the same machine, with PKCE', async () => {
+  await server.client.setProvider({ body: { ...settings(), clientId: 'cloudspan-native' } });
+  await using terminal = await Terminal.open();
+  const { ended, told } = await loginOidc(terminal, /(https:\S+)\n/);
+  const address = new URL(told[1] ?? '');
+  expect(address.searchParams.get('code_challenge_method')).toBe('S256');
+  const browser = new Browser();
+  await browser.signInAt('sub-rita', await browser.open(address.href));
+  const said = await ended;
+  expect([said.code, said.json.user]).toEqual([0, 'rita']);
+  for (const redirect of ['https://elsewhere.example/callback', 'http://10.0.0.1/callback', undefined]) {
+    const body = redirect === undefined ? {} : { redirect };
+    await expect(as().beginSignIn({ body })).rejects.toMatchObject({ code: 'input.invalid' });
+  }
+  for (const ticket of ['made up', server.token]) {
+    await expect(as().endSignIn({ body: { ticket } })).rejects.toMatchObject({ code: 'auth.refused' });
+  }
+}, 60_000);
 
 test('sign-ins at the provider are in the audit log, and without a provider nobody gets in', async () => {
   const { entries } = await server.client.listAudit({ query: { operation: 'login', limit: 1000 } });

@@ -43,6 +43,8 @@ export interface FakeNode {
   keys: string[];
   /** Password that the cloud takes. */
   password: string;
+  /** Accounts of the cloud by user name, with what it shows to them. */
+  people: Map<string, { password: string; objects: InventoryObject[] }>;
   /** Runs before each answer of the API, with the name of the operation. */
   before: ((operation: string) => Promise<void>) | undefined;
   /** Works stay running until it is false. */
@@ -54,6 +56,8 @@ export interface FakeNode {
   /** Forgets all sessions, as a restart does. */
   loseSessions(): void;
   sessions: Map<string, string>;
+  /** User names with which sessions were opened. */
+  users: Map<string, string>;
   identity: Identity;
   stop(): Promise<void>;
   start(): void;
@@ -79,10 +83,12 @@ export async function startFakeNode(
     limits: null,
     keys: [],
     password: 'right',
+    people: new Map(),
     hold: false,
     before: undefined,
     arrivingRoot: ROOT,
     sessions: new Map(),
+    users: new Map(),
     identity,
     tell: (event) => {
       for (const watcher of watchers) watcher(event);
@@ -165,7 +171,7 @@ async function watch(
     if (node.sessions.has(cloud)) stream.push(`${JSON.stringify(event)}\n`);
     else stream.push(null);
   };
-  push({ type: 'snapshot', objects: node.objects });
+  push({ type: 'snapshot', objects: node.people.get(node.users.get(cloud) ?? '')?.objects ?? node.objects });
   watchers.add(push);
   signal.addEventListener('abort', () => watchers.delete(push), { once: true });
   return stream;
@@ -189,8 +195,8 @@ function handlersOf(node: FakeNode): Handlers {
     return found;
   };
   const note = (call: string) => node.calls.push(call);
-  const objectOf = (id: string | undefined): InventoryObject => {
-    const found = node.objects.find((one) => one.id === id);
+  const objectOf = (id: string | undefined, objects = node.objects): InventoryObject => {
+    const found = objects.find((one) => one.id === id);
     if (found === undefined) throw new Fault('object.missing', `there is no ${id}`);
     return found;
   };
@@ -217,6 +223,7 @@ function handlersOf(node: FakeNode): Handlers {
           title: 'Toy cloud',
           options: [
             { name: 'url', label: 'Address', help: '', type: 'url', required: true },
+            { name: 'username', label: 'User', help: '', type: 'text', required: false },
             { name: 'password', label: 'Password', help: '', type: 'secret', required: true },
           ],
         },
@@ -252,8 +259,11 @@ function handlersOf(node: FakeNode): Handlers {
     },
     async openSession({ parameters, body }) {
       note(`openSession ${body.label}`);
-      if (body.options.password !== node.password) throw new Fault('auth.refused', `toy ${body.label}: wrong password`);
+      const person = node.people.get(body.options.username ?? '');
+      if (body.options.password !== (person?.password ?? node.password))
+        throw new Fault('auth.refused', `toy ${body.label}: wrong password`);
       node.sessions.set(parameters.cloud ?? '', body.label);
+      node.users.set(parameters.cloud ?? '', body.options.username ?? '');
       return {
         vendor: 'Toys',
         product: 'Toy',
@@ -268,7 +278,10 @@ function handlersOf(node: FakeNode): Handlers {
       node.sessions.delete(parameters.cloud ?? '');
       return {};
     },
-    getObject: async ({ parameters }) => objectOf(parameters.object),
+    getObject: async ({ parameters }) => {
+      const seen = node.people.get(node.users.get(parameters.cloud ?? '') ?? '')?.objects ?? node.objects;
+      return objectOf(parameters.object, seen);
+    },
     lookAt: async () => ({ seen: null }),
     listMarked: async () => ({ objects: [] }),
     removeMarked: async () => ({}),

@@ -27,7 +27,12 @@ export class Terminal implements AsyncDisposable {
     return new Terminal(await mkdtemp(join(tmpdir(), 'cloudspan-home-')));
   }
 
-  async run(words: string[], environment: Record<string, string> = {}): Promise<Said> {
+  /** @param heard Told all of stderr so far. */
+  async run(
+    words: string[],
+    environment: Record<string, string> = {},
+    heard: (stderr: string) => void = () => {},
+  ): Promise<Said> {
     const child = spawn(process.execPath, [MAIN, ...words], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, CLOUDSPAN_HOME: this.home, ...environment },
@@ -39,6 +44,7 @@ export class Terminal implements AsyncDisposable {
     });
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       stderr += text;
+      heard(stderr);
     });
     const code = await new Promise<number>((done, fail) => {
       child.once('error', fail);

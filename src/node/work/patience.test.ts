@@ -78,9 +78,9 @@ test('a full disk is waited for as long as it takes, other faults that need some
   expect(await full.end).toBe('there');
   expect(full.tried()).toBeGreaterThan(3);
   const refused = tryIt(async () => {
-    throw new Fault('auth.refused', 'no');
+    throw new Fault('cloud.untrusted', 'no');
   });
-  await expect(refused.end).rejects.toMatchObject({ code: 'auth.refused' });
+  await expect(refused.end).rejects.toMatchObject({ code: 'cloud.untrusted' });
   expect(refused.tried()).toBe(1);
 });
 
@@ -89,4 +89,17 @@ test('what is no fault ends the work as internal', async () => {
     throw new TypeError('oops');
   });
   await expect(broken.end).rejects.toMatchObject({ code: 'internal' });
+});
+
+test('a login that the cloud refuses to renew is not repeated: the work says so and waits for another session', async () => {
+  const refused = tryIt(async () => {
+    throw new Fault('auth.refused', 'the password is another one');
+  });
+  refused.end.catch(() => {});
+  await new Promise((done) => setTimeout(done, 200));
+  expect(refused.tried()).toBe(1);
+  expect(refused.work.state()).toMatchObject({
+    phase: 'waiting',
+    fault: { code: 'session.missing', message: 'the password is another one' },
+  });
 });

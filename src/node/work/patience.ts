@@ -24,7 +24,7 @@ const TRUNCATED_ATTEMPTS = 5;
 
 /**
  * Runs `attempt` until it succeeds, its fault cannot be mended by waiting, or patience is over. Without a session, which
- * the server opens, and while a disk is full, which people mend, it waits for as long as it takes. Rejects with the
+ * the server opens (also after the cloud refused to renew one), and while a disk is full, which people mend, it waits for as long as it takes. Rejects with the
  * signal's reason, or the fault.
  */
 export async function persist<T>(
@@ -46,8 +46,10 @@ export async function persist<T>(
       const fault = Fault.from(error, `work ${work.row.id}`);
       if (fault.code === 'internal') work.log.warn(fault.message, { err: error });
       if (fault.code === 'vmdk.truncated' && ++truncated === TRUNCATED_ATTEMPTS) throw endOfTruncated(fault);
-      if (fault.code === 'session.missing') {
-        work.trouble('attempt', fault);
+      // The server has what somebody may sign in with next; a login that was refused is never repeated here.
+      if (fault.code === 'auth.refused') sessions.close(work.row.server, work.row.order.cloud);
+      if (fault.code === 'session.missing' || fault.code === 'auth.refused') {
+        work.trouble('attempt', fault.code === 'auth.refused' ? signedOut(fault) : fault);
         await sessions.opened(work.row.server, work.row.order.cloud, signal);
         work.movedAt = performance.now();
       } else if (fault.code === 'storage.full') {
@@ -67,6 +69,10 @@ export async function persist<T>(
       work.trouble('attempt', null);
     }
   }
+}
+
+function signedOut(fault: Fault): Fault {
+  return new Fault('session.missing', fault.message, { cause: fault });
 }
 
 function endOfTruncated(fault: Fault): Fault {

@@ -14,6 +14,10 @@ export const CloudSchema = z.object({
   /** Without secrets. */
   options: OptionValuesSchema,
   trust: TrustSchema,
+  /** Everybody uses it with their own account; state, objects and fault are then those of whoever asks. */
+  ownAccounts: z.boolean().optional(),
+  /** Of such a cloud: whether whoever asks has signed in to it. */
+  signedIn: z.boolean().optional(),
   state: z.enum(['connected', 'connecting', 'failed']),
   fault: FaultReportSchema.optional(),
   product: z.string().optional(),
@@ -40,6 +44,11 @@ export const AddCloudSchema = z.object({
   /** Secrets included; they go into the vault. */
   options: OptionValuesSchema,
   trust: TrustSchema,
+  /**
+   * `shared`: everybody uses the account of `options`. `own`: everybody signs in with their own, and that account only keeps
+   * watch. `own-only`: likewise, and that account is tried and forgotten.
+   */
+  signIn: z.enum(['shared', 'own', 'own-only']).default('shared'),
 });
 
 export const cloudsOperations = {
@@ -75,7 +84,7 @@ export const cloudsOperations = {
     body: AddCloudSchema,
     answer: CloudSchema,
     needs: 'tenant',
-    audit: ['name', 'node', 'driver'],
+    audit: ['name', 'node', 'driver', 'signIn'],
     repeatable: true,
   },
   testCloud: {
@@ -91,6 +100,22 @@ export const cloudsOperations = {
     summary: 'Check a cloud again step by step, and say what works there',
     answer: CloudCheckSchema,
     needs: 'administrator',
+  },
+  signInToCloud: {
+    method: 'PUT',
+    path: '/clouds/:cloud/sign-in',
+    summary: 'Sign in to a cloud with my own account there; it is tried, then kept in the vault',
+    /** User name and secrets, by the names of the driver's options. */
+    body: z.object({ options: OptionValuesSchema }),
+    answer: CloudSchema,
+    needs: 'person',
+  },
+  signOutOfCloud: {
+    method: 'DELETE',
+    path: '/clouds/:cloud/sign-in',
+    summary: 'Forget what I signed in to a cloud with; refused while a job of mine uses it',
+    answer: nothing,
+    needs: 'person',
   },
   removeCloud: {
     method: 'DELETE',

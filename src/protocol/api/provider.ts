@@ -1,6 +1,7 @@
-/** Signing in at an OpenID provider: authorization code with PKCE, in the browser. */
+/** Signing in at an OpenID provider: in the browser (authorization code with PKCE), and from a terminal. */
 import { z } from 'zod';
 import { ROLES } from '../../model/rights.ts';
+import { LoginAnswerSchema } from './account.ts';
 import { type ApiOperation, nothing } from './operation.ts';
 
 /** Where a browser begins; not part of the API, since it answers with redirects. */
@@ -27,7 +28,48 @@ const ProviderSchema = z.object({
 });
 export type Provider = z.output<typeof ProviderSchema>;
 
+/** A sign-in from the command line that has begun; `ticket` is handed back at its end. */
+export const SignInBegunSchema = z.discriminatedUnion('way', [
+  /** Somebody opens `url` anywhere and enters `code`; meanwhile the end is asked for every so often. */
+  z.object({
+    way: z.literal('device'),
+    ticket: z.string(),
+    url: z.string(),
+    urlWithCode: z.string().optional(),
+    code: z.string(),
+    intervalSeconds: z.number(),
+    expires: z.string(),
+  }),
+  /** A browser on the same machine opens `url` and is sent back to the redirect that was given. */
+  z.object({ way: z.literal('browser'), ticket: z.string(), url: z.string(), expires: z.string() }),
+]);
+export type SignInBegun = z.infer<typeof SignInBegunSchema>;
+
 export const providerOperations = {
+  beginSignIn: {
+    method: 'POST',
+    path: '/sign-in/begin',
+    summary: 'Begin to sign in at the OpenID provider from a terminal',
+    /** `http://127.0.0.1:<port>/…` or `http://[::1]:<port>/…`, for a provider without device authorization. */
+    body: z.object({ redirect: z.string().max(256).optional() }),
+    answer: SignInBegunSchema,
+    needs: 'nothing',
+    audit: false,
+  },
+  endSignIn: {
+    method: 'POST',
+    path: '/sign-in/end',
+    summary: 'The session, once somebody has signed in at the provider; an answer without one: not yet',
+    body: z.object({
+      ticket: z.string().max(8192),
+      /** Path and query with which the browser came back. */
+      returned: z.string().max(8192).optional(),
+    }),
+    answer: z.object({ session: LoginAnswerSchema.optional() }),
+    needs: 'nothing',
+    /** It is asked again and again; what comes of it is in the log as `login`. */
+    audit: false,
+  },
   signInWays: {
     method: 'GET',
     path: '/sign-in',

@@ -20,7 +20,10 @@ export async function findOrphans(
   context: OrphanContext,
   signal: AbortSignal,
 ): Promise<{ orphans: Orphan[]; findings: Finding[] }> {
-  const connected = context.clouds.list().filter(({ state }) => state === 'connected');
+  // Nobody but people themselves can look into a cloud without an account of the server's own.
+  const connected = context.clouds
+    .list()
+    .filter(({ id, state }) => state === 'connected' && context.clouds.get(id).sign_in !== 'own-only');
   const answers = await Promise.all(
     connected.map(async ({ id, name }) => {
       try {

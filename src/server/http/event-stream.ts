@@ -4,6 +4,7 @@ import type { Auth } from '../auth.ts';
 import type { Events } from '../events.ts';
 import { shownJob } from '../people/shown-job.ts';
 import type { Sight, Sights } from '../people/sight.ts';
+import { partsOfId } from '../sign-in-id.ts';
 import type { Database } from '../store/database.ts';
 import { type JobPlaces, readPlaces } from '../store/places.ts';
 import { tokenOf } from './session.ts';
@@ -78,8 +79,11 @@ function createFilter(database: Database, look: () => Promise<Sight>, first: Sig
       const cloud = sight.cloud(event.cloud);
       return cloud === null ? null : { ...event, cloud };
     }
-    if (event.type === 'inventory')
-      return sight.rights.seesAll || sight.rights.somewhere('see', event.cloud) ? event : null;
+    if (event.type === 'inventory') {
+      const { cloud, account } = partsOfId(event.cloud);
+      if (account !== null) return sight.rights.somewhere('see', event.cloud) ? { ...event, cloud } : null;
+      return sight.rights.seesAll || sight.rights.somewhere('see', cloud) ? event : null;
+    }
     // What is gone cannot be judged any more; an id that says nothing to anybody else tells nothing.
     return event;
   };

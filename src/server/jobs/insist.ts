@@ -9,12 +9,12 @@ export const CLOUD_PATIENCE_MILLISECONDS = 5 * 60_000;
 
 /** A node whose disk is full answers as before as soon as there is space: what moves meanwhile waits on its own. */
 export function mayBeMended(fault: Fault): boolean {
-  return fault.retry === 'soon' || fault.code === 'storage.full';
+  return fault.retry === 'soon' || fault.code === 'storage.full' || fault.code === 'cloud.signed-out';
 }
 
 /**
- * Asks again while the fault says that waiting helps: a node without a link, and one whose disk is full, are waited for
- * without end, everything else for `CLOUD_PATIENCE_MILLISECONDS`. `call` must be idempotent.
+ * Asks again while the fault says that waiting helps: a node without a link, one whose disk is full, and a person who has to sign in
+ * to a cloud again are waited for without end, everything else for `CLOUD_PATIENCE_MILLISECONDS`. `call` must be idempotent.
  */
 export async function insist<T>(
   nodes: Pick<Nodes, 'untilLinked'>,
@@ -32,7 +32,7 @@ export async function insist<T>(
       signal.throwIfAborted();
       if (!(error instanceof Fault) || !mayBeMended(error)) throw error;
       const away = error.code === 'node.unreachable';
-      const endless = away || error.code === 'storage.full';
+      const endless = away || error.code === 'storage.full' || error.code === 'cloud.signed-out';
       if (!endless && performance.now() - begun > CLOUD_PATIENCE_MILLISECONDS) throw error;
       onWait(error);
       const wait = Math.min(FIRST_WAIT_MILLISECONDS * 2 ** Math.min(attempt, 8), LONGEST_WAIT_MILLISECONDS);

@@ -146,8 +146,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
     const fault = new Fault('internal', `job ${row.number} was lost in the middle`);
     log.error({ job: row.id }, 'a job has no run any more');
     const leftovers: string[] = [];
-    const known = new Set(context.clouds.list().map(({ id }) => id));
-    for (const cloud of row.clouds.filter((id) => known.has(id))) {
+    for (const cloud of row.clouds.filter((id) => clouds.nameOf(id) !== null)) {
       leftovers.push(...(await leftoversByLedger(context, row.id, cloud, fault.message)));
       const { node } = context.clouds.get(cloud);
       for (const work of [exportWork(row.id), importWork(row.id), seedWork(row.id)]) {
@@ -229,9 +228,8 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
     get: async (job) => viewOf(await find(job)),
     log: async (job, after, limit) => readLines(database, (await find(job)).id, after, limit),
     async ledger(job) {
-      const names = new Map(context.clouds.list().map(({ id, name }) => [id, name]));
       const entries = await readLedger(database, (await find(job)).id);
-      return entries.map((entry) => ({ ...entry, cloud: names.get(entry.cloud) ?? entry.cloud }));
+      return entries.map((entry) => ({ ...entry, cloud: clouds.nameOf(entry.cloud) ?? entry.cloud }));
     },
     async cancel(job) {
       const row = await find(job);

@@ -114,7 +114,7 @@ export function undoRows(
   outcome: 'unknown' | 'left' = 'left',
   reason = 'the node told nothing about it',
 ): UndoRow[] {
-  const name = clouds.list().find(({ id }) => id === cloud)?.name ?? cloud;
+  const name = clouds.nameOf(cloud) ?? cloud;
   return rows.map(({ entry }) => {
     const verdict = verdicts.find(({ row }) => row === entry.id);
     const object = verdict?.object ?? entry.objectId;

@@ -1,9 +1,10 @@
 import { Fault } from '../../model/fault.ts';
-import { joinPath } from '../../model/path.ts';
+import { joinPath, parseCloudPath } from '../../model/path.ts';
 import { type Effect, RIGHTS, type Right } from '../../model/rights.ts';
 import type { GrantView } from '../../protocol/api/grants.ts';
 import type { Clouds } from '../clouds.ts';
 import { onlyOne } from '../objects.ts';
+import { partsOfId } from '../sign-in-id.ts';
 import type { Database } from '../store/database.ts';
 import { deleteGrant, type GrantRow, insertGrant, readGrants } from '../store/grants.ts';
 import { objectById } from '../store/objects.ts';
@@ -58,7 +59,8 @@ export function createGrants(database: Database, clouds: Pick<Clouds, 'list'>, a
     },
     async add({ account, at, effect, rights }, sight, by) {
       const whose = account === null ? null : await accounts.get(account, sight.rights.who.tenant);
-      const { cloud, names, objects } = await sight.objects.find(at);
+      const { cloud: seen, names, objects } = await findPlace(sight, at);
+      const { cloud } = partsOfId(seen);
       const { tenant = null } = clouds.list().find(({ id }) => id === cloud) ?? {};
       if (whose !== null && whose.tenant !== null && whose.tenant !== tenant) {
         throw new Fault('input.invalid', `${whose.name} is of another tenant than "${at}"`, {
@@ -91,4 +93,11 @@ export function createGrants(database: Database, clouds: Pick<Clouds, 'list'>, a
 /** Whether the cloud belongs to what is administered. */
 function isOf({ who }: Rights, cloud: string): boolean {
   return who.clouds === null || who.clouds.includes(cloud);
+}
+
+/** A cloud as a whole is known to whoever sees it, also where only those who sign in to it see what is in it. */
+async function findPlace(sight: Sight, at: string) {
+  const { cloud, names, id } = parseCloudPath(at);
+  if (names.length === 0 && id === undefined) return { cloud: sight.clouds.get(cloud).id, names: [], objects: [] };
+  return sight.objects.find(at);
 }

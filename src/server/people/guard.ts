@@ -47,11 +47,11 @@ export function createGuard(database: Database, sights: Sights): Guard {
         if (parameters.node !== undefined) parameters.node = sight.nodes.get(parameters.node).id;
       }
       if (typeof need === 'string') return sight;
-      if ('cloud' in need || 'object' in need) parameters.cloud = sight.clouds.get(parameters.cloud ?? '').id;
+      if ('cloud' in need || 'object' in need) parameters.cloud = sight.inventories.get(parameters.cloud ?? '').id;
       if ('copy' in need) await resolveEndpoints(sight.objects, body as CopyOrder);
       else if ('cloud' in need) refuseCloud(need.cloud, sight, parameters.cloud ?? '');
       else if ('object' in need) {
-        const cloud = sight.clouds.get(parameters.cloud ?? '');
+        const cloud = sight.inventories.get(parameters.cloud ?? '');
         refuseObject(need.object, rights, cloud, await sight.objects.get(cloud.id, parameters.object ?? ''));
       } else {
         const { places, number } = await job(sight, parameters.job ?? '');
@@ -86,8 +86,8 @@ const ALLOWED = {
   'delete-source': (sight: Sight, places: JobPlaces | null) => sight.mayDeleteSource(places),
 };
 
-function refuseCloud(right: Right, { rights, clouds }: Sight, named: string): void {
-  const { id, name } = clouds.get(named);
+function refuseCloud(right: Right, { rights, inventories }: Sight, named: string): void {
+  const { id, name } = inventories.get(named);
   if (rights.somewhere(right, id)) return;
   throw new Fault('auth.forbidden', `${rights.who.user} has no right to ${right} anything in ${name}`, {
     remedy: remedyOf(right, rights),

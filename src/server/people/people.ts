@@ -4,6 +4,7 @@ import type { Nodes } from '../nodes.ts';
 import { accountRoutes } from '../routes/account.ts';
 import { peopleRoutes } from '../routes/people.ts';
 import { providerRoutes } from '../routes/provider.ts';
+import { createSignIns } from '../sign-ins.ts';
 import type { Database } from '../store/database.ts';
 import type { Vault } from '../vault.ts';
 import { createAccounts } from './accounts.ts';
@@ -12,6 +13,7 @@ import { createGuard } from './guard.ts';
 import { createProvider } from './provider.ts';
 import { createSights } from './sight.ts';
 import { createTenants } from './tenants.ts';
+import { createTerminalSignIn } from './terminal-sign-in.ts';
 import { createTokens } from './tokens.ts';
 import { createTrail } from './trail.ts';
 
@@ -34,16 +36,18 @@ export function openPeople({
   const tokens = createTokens(database, clouds);
   const sights = createSights(database, clouds, nodes);
   const tenants = createTenants(database);
+  const signIns = createSignIns({ database, nodes, clouds, vault });
   const provider = createProvider(database, vault);
   return {
     sights,
     tenants,
+    signIns,
     provider,
     door: { auth, guard: createGuard(database, sights), trail: createTrail(database, clouds, nodes) },
     routes: {
       ...accountRoutes(auth, accounts, tenants, database),
-      ...providerRoutes(provider),
-      ...peopleRoutes({ accounts, grants, tokens, tenants, database }),
+      ...providerRoutes(provider, createTerminalSignIn({ provider, auth, database, vault })),
+      ...peopleRoutes({ accounts, grants, tokens, tenants, signIns, database }),
     },
   };
 }

@@ -31,6 +31,10 @@ export interface SignInProvider {
   remove(): Promise<void>;
   /** Where to send the browser. Fault `object.missing`: there is no provider. */
   begin(redirect: string): Promise<{ url: string; journey: Journey }>;
+  /** For other ways to sign in there. Faults: `object.missing`, `auth.provider`. */
+  connect(): Promise<{ provider: Provider; config: openid.Configuration }>;
+  /** What the provider says about whoever these tokens are of. */
+  claims(config: openid.Configuration, tokens: Tokens): Promise<Claims>;
   /** What the provider says about whoever came back. Fault `auth.refused`. */
   end(journey: Journey, returned: URL): Promise<{ provider: Provider; claims: Claims }>;
 }
@@ -68,6 +72,11 @@ export function createProvider(database: Database, vault: Vault): SignInProvider
   };
 
   return {
+    claims: claimsOf,
+    async connect() {
+      const provider = await needed();
+      return { provider: shown(provider), config: await discover(provider) };
+    },
     async get() {
       const provider = await readProvider(database);
       return provider === null ? null : shown(provider);
@@ -120,13 +129,7 @@ export function createProvider(database: Database, vault: Vault): SignInProvider
           expectedNonce: nonce,
           idTokenExpected: true,
         });
-        const claims = tokens.claims();
-        if (claims === undefined) throw new Error('it sent no ID token');
-        const more =
-          config.serverMetadata().userinfo_endpoint === undefined
-            ? {}
-            : await openid.fetchUserInfo(config, tokens.access_token, claims.sub);
-        return { provider: shown(provider), claims: { ...more, ...claims } };
+        return { provider: shown(provider), claims: await claimsOf(config, tokens) };
       } catch (error) {
         throw new Fault(
           'auth.refused',
@@ -140,6 +143,18 @@ export function createProvider(database: Database, vault: Vault): SignInProvider
       }
     },
   };
+}
+
+type Tokens = Pick<Awaited<ReturnType<typeof openid.authorizationCodeGrant>>, 'access_token' | 'claims'>;
+
+async function claimsOf(config: openid.Configuration, tokens: Tokens): Promise<Claims> {
+  const claims = tokens.claims();
+  if (claims === undefined) throw new Error('it sent no ID token');
+  const more =
+    config.serverMetadata().userinfo_endpoint === undefined
+      ? {}
+      : await openid.fetchUserInfo(config, tokens.access_token, claims.sub);
+  return { ...more, ...claims };
 }
 
 /** The client's secret, where it has one. */

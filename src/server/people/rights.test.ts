@@ -88,11 +88,15 @@ test('a token for one cloud knows of no other and administers nothing', () => {
 });
 
 test('an administrator of a tenant may everything in its clouds, manages it, and has nothing else', () => {
-  const rights = createRights({ ...root, tenant: 't' }, [grant(null, [...RIGHTS])], ['mine', 'mine too']);
+  const rights = createRights({ ...root, tenant: 't' }, [grant(null, [...RIGHTS])], {
+    ...{ ofTenant: ['mine', 'mine too'], ownAccounts: new Set() },
+  });
   expect(rightsAt(rights, VM, 'mine')).toEqual([...RIGHTS]);
   expect(rightsAt(rights, VM)).toEqual([]);
   expect([rights.manages, rights.administers, rights.seesAll]).toEqual([true, false, false]);
-  const near = createRights({ ...root, tenant: 't', clouds: ['mine', 'c'] }, [], ['mine', 'mine too']);
+  const near = createRights({ ...root, tenant: 't', clouds: ['mine', 'c'] }, [], {
+    ...{ ofTenant: ['mine', 'mine too'], ownAccounts: new Set() },
+  });
   expect(['mine', 'mine too', 'c'].map((cloud) => near.somewhere('see', cloud))).toEqual([true, false, false]);
   expect(near.manages).toBe(false);
 });
@@ -109,6 +113,7 @@ test('what a question to the database is bound by is what may be seen', () => {
     { ...root, clouds: [] },
     { ...anna, scope: 'read' as const },
   ];
+  const wrong: unknown[] = [];
   let seed = 1;
   const draw = (below: number) => {
     seed = (seed * 48_271) % 2_147_483_647;
@@ -122,15 +127,34 @@ test('what a question to the database is bound by is what may be seen', () => {
       }),
     );
     for (const who of whos) {
-      const { sees, may } = createRights(who, grants);
-      for (const cloud of ['c', 'd', 'e']) {
-        for (const place of places) {
-          const lies = ({ cloud: of, object }: { cloud: string; object: string | null }) =>
-            of === cloud && (object === null || place.includes(object));
-          const seen = (sees.within === null || sees.within.some(lies)) && !sees.without.some(lies);
-          expect(seen).toBe(may('see', cloud, place));
+      for (const own of [[], ['c']]) {
+        const { sees, may } = createRights(who, grants, { ofTenant: [], ownAccounts: new Set(own) });
+        for (const cloud of ['c', 'd', 'e', ...own.flatMap((id) => [`${id}~${who.account}`, `${id}~somebody`])]) {
+          // A cloud as a whole is no row; the one that everybody uses with their own account is seen by its grants.
+          for (const place of places.filter(({ length }) => own.length === 0 || length > 0)) {
+            const lies = ({ cloud: of, object }: { cloud: string; object: string | null }) =>
+              of === cloud && (object === null || place.includes(object));
+            const asked = sees.within?.some(lies) ?? (!cloud.includes('~') || sees.own.includes(cloud));
+            if ((asked && !sees.without.some(lies)) !== may('see', cloud, place))
+              wrong.push({ who, grants, cloud, place });
+          }
         }
       }
     }
   }
+  expect(wrong).toEqual([]);
+});
+
+test('in a cloud that everybody uses with their own account a grant lets somebody in, and only the own sign-in shows it', () => {
+  const world = { ofTenant: [], ownAccounts: new Set(['c']) };
+  const rights = createRights(anna, [grant(null, ['see']), forbid('web', ['copy-out'])], world);
+  expect(rightsAt(rights, [])).toEqual(['see']);
+  expect(rightsAt(rights, VM)).toEqual([]);
+  expect(rightsAt(rights, VM, 'c~a')).toEqual(['see', 'operate', 'copy-in', 'delete']);
+  expect(rightsAt(rights, DC, 'c~a')).toEqual([...RIGHTS]);
+  for (const other of [rights, createRights(root, [], world)]) expect(rightsAt(other, VM, 'c~somebody')).toEqual([]);
+  expect(rightsAt(createRights(anna, [], world), VM, 'c~a')).toEqual([]);
+  expect(rightsAt(createRights({ ...anna, role: 'viewer' }, [grant(null, ['see'])], world), VM, 'c~a')).toEqual([
+    'see',
+  ]);
 });

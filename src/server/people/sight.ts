@@ -6,6 +6,7 @@ import type { Clouds } from '../clouds.ts';
 import { createMisses } from '../misses.ts';
 import type { Nodes } from '../nodes.ts';
 import { createObjects, type Objects } from '../objects.ts';
+import { partsOfId, signInId } from '../sign-in-id.ts';
 import { findAccount } from '../store/accounts.ts';
 import type { Database } from '../store/database.ts';
 import { readGrants } from '../store/grants.ts';
@@ -17,6 +18,11 @@ import type { ShownEnds } from './shown-job.ts';
 export interface Sight {
   readonly rights: Rights;
   readonly clouds: Pick<Clouds, 'get'>;
+  /**
+   * The same, but of a cloud that everybody uses with their own account the person's sign-in. Fault `cloud.signed-out`:
+   * there is none.
+   */
+  readonly inventories: Pick<Clouds, 'get'>;
   /** Those of the tenant, or of everybody. Faults: `object.missing`, `object.ambiguous`. */
   readonly nodes: Pick<Nodes, 'get'>;
   readonly objects: Objects;
@@ -44,25 +50,41 @@ export interface Sights {
 
 export function createSights(
   database: Database,
-  clouds: Pick<Clouds, 'get' | 'list' | 'use'>,
+  clouds: Pick<Clouds, 'get' | 'list' | 'use' | 'nameOf' | 'view'>,
   nodes: Pick<Nodes, 'get' | 'list'>,
 ): Sights {
   const misses = createMisses();
   const of = async (signed: Signed) =>
-    createSight(createRights(signed, await readGrants(database, signed.account), cloudsOf(signed.tenant)));
-  const cloudsOf = (tenant: string | null) =>
-    tenant === null ? [] : clouds.list().flatMap((cloud) => (cloud.tenant === tenant ? cloud.id : []));
+    createSight(createRights(signed, await readGrants(database, signed.account), worldOf(signed.tenant)));
+  const worldOf = (tenant: string | null) => {
+    const all = clouds.list();
+    const ofTenant = tenant === null ? [] : all.flatMap((cloud) => (cloud.tenant === tenant ? cloud.id : []));
+    return { ofTenant, ownAccounts: new Set(all.flatMap(({ id, ownAccounts }) => (ownAccounts === true ? id : []))) };
+  };
 
   function createSight(rights: Rights): Sight {
     const seen = (cloud: string) => rights.seesAll || rights.somewhere('see', cloud);
-    const seenClouds: Pick<Clouds, 'get' | 'use'> = {
-      use: (cloud, ask) => clouds.use(cloud, ask),
-      get(cloud) {
+    const seenClouds: Pick<Clouds, 'get'> = {
+      get(named) {
+        const { cloud: base, account } = partsOfId(named);
+        const cloud = account === rights.who.account ? base : named;
         const known = clouds.list().filter(({ id }) => seen(id));
         const found = meant('cloud', known, cloud);
         if (found !== undefined) return clouds.get(found.id);
         throw new Fault('object.missing', `there is no cloud "${cloud}"`, {
           remedy: `Known clouds: ${known.map(({ name }) => name).join(', ') || 'none'}.`,
+        });
+      },
+    };
+    const inventories: Pick<Clouds, 'get' | 'use'> = {
+      use: (cloud, ask) => clouds.use(cloud, ask),
+      get(cloud) {
+        const row = seenClouds.get(cloud);
+        if (row.sign_in === 'shared') return row;
+        const own = signInId(row.id, rights.who.account);
+        if (clouds.nameOf(own) !== null) return clouds.get(own);
+        throw new Fault('cloud.signed-out', `${rights.who.user} is not signed in to ${row.name}`, {
+          remedy: `Sign in with your own account there: cloudspan clouds sign-in ${row.name}`,
         });
       },
     };
@@ -82,10 +104,17 @@ export function createSights(
       const destination = rights.may('see', places.destination_cloud, places.destination);
       const one = source ? places.source_cloud : destination ? places.destination_cloud : null;
       const apart = places.source_cloud !== places.destination_cloud;
-      return { source, destination, cloud: apart ? (clouds.list().find(({ id }) => id === one)?.name ?? null) : null };
+      return { source, destination, cloud: apart && one !== null ? clouds.nameOf(one) : null };
     };
     const admitted = ({ source_cloud, destination_cloud }: JobPlaces) =>
-      who.clouds === null || who.clouds.includes(source_cloud) || who.clouds.includes(destination_cloud);
+      who.clouds === null ||
+      [source_cloud, destination_cloud].some((id) => who.clouds?.includes(partsOfId(id).cloud) === true);
+    /** What the person's own account makes of it. */
+    const asOwn = (view: CloudView, id: string): CloudView => {
+      const own = signInId(id, who.account);
+      const signedIn = clouds.nameOf(own) !== null;
+      return { ...(signedIn ? clouds.view(own) : { ...view, objects: 0 }), id, signedIn };
+    };
     const seesJob = (places: JobPlaces | null) =>
       rights.seesAll ||
       (places !== null &&
@@ -93,11 +122,14 @@ export function createSights(
     return {
       rights,
       clouds: seenClouds,
+      inventories,
       nodes: seenNodes,
-      objects: createObjects(database, seenClouds, rights, misses),
+      objects: createObjects(database, inventories, rights, misses),
       cloud(view) {
-        if (!seen(view.id)) return null;
-        return rights.seesAll || rights.manages ? view : { ...view, options: {} };
+        const { cloud: id, account } = partsOfId(view.id);
+        if (!seen(id) || (account !== null && account !== who.account)) return null;
+        const shown = view.ownAccounts === true ? asOwn(view, id) : view;
+        return rights.seesAll || rights.manages ? shown : { ...shown, options: {} };
       },
       node(view) {
         if (rights.seesAll || (rights.manages && view.tenant === who.tenant)) return view;

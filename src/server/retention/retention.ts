@@ -8,6 +8,7 @@ import type { Jobs } from '../jobs/jobs.ts';
 import { seedWork } from '../jobs/seed.ts';
 import { exportWork, importWork } from '../jobs/transfer.ts';
 import type { Nodes } from '../nodes.ts';
+import { partsOfId } from '../sign-in-id.ts';
 import type { Database } from '../store/database.ts';
 import { deleteJob, deleteLog, type OldJob, readOldJobs, readOldLogs } from '../store/retention.ts';
 import { readSetting, writeSetting } from '../store/settings.ts';
@@ -101,7 +102,7 @@ export function keepRetention(options: RetentionOptions): Retention {
 
 /** What its nodes still keep for a retry goes with the job. Null where they have forgotten it, else why not. */
 async function forgetOnNodes({ nodes, clouds }: RetentionOptions, job: OldJob, signal: AbortSignal) {
-  const known = clouds.list().filter(({ id }) => job.clouds.includes(id));
+  const known = clouds.list().filter(({ id }) => job.clouds.some((used) => partsOfId(used).cloud === id));
   for (const node of new Set(known.map(({ node }) => node))) {
     for (const work of [exportWork(job.id), importWork(job.id), seedWork(job.id)]) {
       try {

@@ -2,13 +2,32 @@ import { ProbeCloudAnswerSchema } from '../../protocol/api/clouds.ts';
 import type { Clouds } from '../clouds.ts';
 import { refuseWhileUsed } from '../jobs/usage.ts';
 import type { Nodes } from '../nodes.ts';
+import type { SignIns } from '../sign-ins.ts';
 import type { Database } from '../store/database.ts';
 import type { Handlers } from './bind.ts';
 
-type Names = 'listClouds' | 'probeCloud' | 'checkNewCloud' | 'addCloud' | 'testCloud' | 'checkCloud' | 'removeCloud';
+type Names =
+  | 'signInToCloud'
+  | 'signOutOfCloud'
+  | 'listClouds'
+  | 'probeCloud'
+  | 'checkNewCloud'
+  | 'checkCloud'
+  | 'addCloud'
+  | 'testCloud'
+  | 'removeCloud';
 
-export function cloudRoutes(clouds: Clouds, nodes: Nodes, database: Database): Pick<Handlers, Names> {
+export function cloudRoutes(clouds: Clouds, nodes: Nodes, signIns: SignIns, database: Database): Pick<Handlers, Names> {
   return {
+    async signInToCloud({ parameters, body, sight, signed, signal }) {
+      const cloud = sight.clouds.get(parameters.cloud);
+      const view = await signIns.signIn(cloud, signed.account, body.options, signal);
+      return sight.cloud(view) ?? view;
+    },
+    async signOutOfCloud({ parameters, sight, signed }) {
+      await signIns.signOut(sight.clouds.get(parameters.cloud), signed.account);
+      return {};
+    },
     listClouds: async ({ sight }) => ({ clouds: clouds.list().flatMap((view) => sight.cloud(view) ?? []) }),
     async probeCloud({ body, sight, signal }) {
       const { node, driver, options } = body;

@@ -3,6 +3,7 @@ import type { Grants } from '../people/grants.ts';
 import type { Sight } from '../people/sight.ts';
 import { type Tenants, tenantFor } from '../people/tenants.ts';
 import type { Tokens } from '../people/tokens.ts';
+import type { SignIns } from '../sign-ins.ts';
 import { readAudit } from '../store/audit.ts';
 import type { Database } from '../store/database.ts';
 import type { Handlers } from './bind.ts';
@@ -18,9 +19,10 @@ export function peopleRoutes(options: {
   grants: Grants;
   tokens: Tokens;
   tenants: Tenants;
+  signIns: SignIns;
   database: Database;
 }): Pick<Handlers, OfAccounts | OfGrants | OfTenants | OfTokens | 'listAudit'> {
-  const { accounts, grants, tokens, tenants, database } = options;
+  const { accounts, grants, tokens, tenants, signIns, database } = options;
   /** Of a tenant's administrator: only its accounts. */
   const theirs = async (account: string, sight: Sight) => (await accounts.get(account, sight.rights.who.tenant)).id;
   return {
@@ -35,7 +37,10 @@ export function peopleRoutes(options: {
       return {};
     },
     async deleteAccount({ parameters, sight }) {
-      await accounts.delete(await theirs(parameters.account, sight));
+      const account = await theirs(parameters.account, sight);
+      await signIns.refuseWhileUsed(account);
+      await accounts.delete(account);
+      await signIns.drop(account);
       return {};
     },
     listGrants: async ({ query, sight }) => ({ grants: await grants.list(sight, query.account) }),

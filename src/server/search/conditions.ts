@@ -1,5 +1,5 @@
 import type { ObjectKind, PowerState } from '../../model/inventory.ts';
-import type { Spot } from '../people/rights.ts';
+import type { Seen, Spot } from '../people/rights.ts';
 import { allOf, type Sql, sql } from '../store/sql.ts';
 import { bareMac, macPart } from './fold.ts';
 import type { Term } from './language.ts';
@@ -44,14 +44,11 @@ const KINDS: readonly ObjectKind[] = [
 ];
 
 /** @param clouds Folded names of those that the account sees, by id. */
-export function conditionsOf(
-  terms: readonly Term[],
-  sees: { within: readonly Spot[] | null; without: readonly Spot[] },
-  clouds: ReadonlyMap<string, string>,
-): Conditions {
+export function conditionsOf(terms: readonly Term[], sees: Seen, clouds: ReadonlyMap<string, string>): Conditions {
   const all: Sql[] = [];
   const found = { byTrigrams: false, byMarks: sees.within !== null };
   if (sees.within !== null) all.push(marked(sees.within.map(markOf)));
+  else all.push(sql`(strpos(s.cloud, '~') = 0 OR s.cloud = ANY(${[...sees.own]}::text[]))`);
   if (sees.without.length > 0) all.push(sql`NOT (${marked(sees.without.map(markOf))})`);
   for (const { field, value, negated } of terms) {
     const whole = wholeOf(field, value, clouds);

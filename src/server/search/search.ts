@@ -6,6 +6,7 @@ import type { SearchHit } from '../../protocol/api/search.ts';
 import type { Clouds } from '../clouds.ts';
 import { readCursor, writeCursor } from '../cursor.ts';
 import type { Sight } from '../people/sight.ts';
+import { partsOfId } from '../sign-in-id.ts';
 import type { Database } from '../store/database.ts';
 import { countRows, findPositions, openIndexes, type Position, readFound } from '../store/search.ts';
 import { completeRows } from '../store/search-rows.ts';
@@ -46,7 +47,9 @@ export async function openSearch(database: Database, clouds: Pick<Clouds, 'list'
       const seen = clouds.list().filter((cloud) => sight.cloud(cloud) !== null);
       const names = new Map(seen.map(({ id, name }) => [id, name]));
       const folded = new Map(seen.map(({ id, name }) => [id, fold(name)]));
-      const conditions = conditionsOf(terms, sight.rights.sees, folded);
+      const { sees } = sight.rights;
+      for (const id of sees.own) folded.set(id, folded.get(partsOfId(id).cloud) ?? '');
+      const conditions = conditionsOf(terms, sees, folded);
       const found = await findPositions(database, conditions, {
         after,
         limit: limit + 1,
@@ -55,12 +58,10 @@ export async function openSearch(database: Database, clouds: Pick<Clouds, 'list'
       });
       const page = found.slice(0, limit);
       const last = page.at(-1);
-      const hits = (await readFound(database, page)).map(({ cloud, data, names: path }) => ({
-        ...data,
-        cloud,
-        path: joinPath(path),
-        cloudName: names.get(cloud) ?? '',
-      }));
+      const hits = (await readFound(database, page)).map(({ cloud: id, data, names: path }) => {
+        const { cloud } = partsOfId(id);
+        return { ...data, cloud, path: joinPath(path), cloudName: names.get(cloud) ?? '' };
+      });
       return {
         hits,
         ...(found.length > limit && last !== undefined ? { next: writeCursor('search', JSON.stringify(last)) } : {}),
