@@ -4,6 +4,8 @@ import { accountOperations } from './api/account.ts';
 import { accountsOperations } from './api/accounts.ts';
 import { alarmsOperations } from './api/alarms.ts';
 import { auditOperations } from './api/audit.ts';
+import { certificateOperations } from './api/certificate.ts';
+import { cloudCertificateOperations } from './api/cloud-certificates.ts';
 import { CloudSchema, cloudsOperations } from './api/clouds.ts';
 import { doctorOperations } from './api/doctor.ts';
 import { grantsOperations } from './api/grants.ts';
@@ -16,6 +18,7 @@ import { providerOperations } from './api/provider.ts';
 import { retentionOperations } from './api/retention.ts';
 import { serverOperations } from './api/server.ts';
 import { tokensOperations } from './api/tokens.ts';
+import { vaultOperations } from './api/vault.ts';
 import { FaultReportSchema } from './nouns.ts';
 import { readingOperations } from './readings.ts';
 
@@ -49,6 +52,7 @@ export const apiOperations = {
   ...providerOperations,
   ...nodesOperations,
   ...cloudsOperations,
+  ...cloudCertificateOperations,
   ...objectsOperations,
   ...readingOperations,
   ...jobsOperations,
@@ -57,6 +61,8 @@ export const apiOperations = {
   ...retentionOperations,
   ...serverOperations,
   ...alarmsOperations,
+  ...vaultOperations,
+  ...certificateOperations,
 } as const satisfies Record<string, ApiOperation>;
 
 export type ApiOperations = typeof apiOperations;

@@ -3,12 +3,21 @@ import type { z } from 'zod';
 import { delay } from '../base/backoff.ts';
 import type { Log } from '../base/log.ts';
 import { Fault } from '../model/fault.ts';
+import type { Trust } from '../model/option.ts';
 import type { AddCloudSchema, CloudView } from '../protocol/api/clouds.ts';
 import { sessionRequest, splitOptions } from './cloud-session.ts';
 import type { Events } from './events.ts';
 import type { NodeClient } from './link/node-client.ts';
 import type { Nodes } from './nodes.ts';
-import { type CloudRow, deleteCloud, insertCloud, readClouds, readSecrets, writeCloudState } from './store/clouds.ts';
+import {
+  type CloudRow,
+  deleteCloud,
+  insertCloud,
+  readClouds,
+  readSecrets,
+  writeCloudState,
+  writeTrust,
+} from './store/clouds.ts';
 import type { Database } from './store/database.ts';
 import { applyInventory, countObjects } from './store/objects.ts';
 import type { Vault } from './vault.ts';
@@ -27,6 +36,8 @@ export interface Clouds {
   add(request: z.output<typeof AddCloudSchema>, signal: AbortSignal): Promise<CloudView>;
   /** Signs in again, also after a refused login. */
   test(cloud: string, signal: AbortSignal): Promise<CloudView>;
+  /** Believes another certificate from now on, and signs in with it. Fault as `test`; it is believed all the same. */
+  trust(cloud: string, trust: Trust): Promise<CloudView>;
   /** Forgets it here; touches nothing in it. The caller has checked that no job uses it. */
   remove(cloud: string): Promise<void>;
   /** Runs `work` with the node; when the node has lost the session, signs in and runs it once more. */
@@ -228,6 +239,16 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
     },
     async test(cloud) {
       const entry = find(cloud);
+      await open(entry);
+      entry.wake.abort();
+      return viewOf(entry);
+    },
+    async trust(cloud, trust) {
+      const entry = find(cloud);
+      await writeTrust(database, entry.row.id, trust);
+      await entry.opening?.catch(() => {});
+      entry.open = false;
+      entry.row = { ...entry.row, trust, fault: null };
       await open(entry);
       entry.wake.abort();
       return viewOf(entry);

@@ -1,4 +1,5 @@
 import { delay } from '../../base/backoff.ts';
+import { changedCertificate } from '../../model/changed-certificate.ts';
 import { Fault } from '../../model/fault.ts';
 import type { Sessions } from '../sessions.ts';
 import type { Work } from './work.ts';
@@ -24,7 +25,7 @@ const TRUNCATED_ATTEMPTS = 5;
 
 /**
  * Runs `attempt` until it succeeds, its fault cannot be mended by waiting, or patience is over. Without a session, which
- * the server opens, and while a disk is full, which people mend, it waits for as long as it takes. Rejects with the
+ * the server opens (with the certificate that people confirm), and while a disk is full, which people mend, it waits for as long as it takes. Rejects with the
  * signal's reason, or the fault.
  */
 export async function persist<T>(
@@ -46,7 +47,9 @@ export async function persist<T>(
       const fault = Fault.from(error, `work ${work.row.id}`);
       if (fault.code === 'internal') work.log.warn(fault.message, { err: error });
       if (fault.code === 'vmdk.truncated' && ++truncated === TRUNCATED_ATTEMPTS) throw endOfTruncated(fault);
-      if (fault.code === 'session.missing') {
+      const changed = changedCertificate(fault);
+      if (changed !== null) sessions.distrust(work.row.server, work.row.order.cloud, changed.wanted);
+      if (changed !== null || fault.code === 'session.missing') {
         work.trouble('attempt', fault);
         await sessions.opened(work.row.server, work.row.order.cloud, signal);
         work.movedAt = performance.now();
