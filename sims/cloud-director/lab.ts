@@ -73,6 +73,12 @@ async function state(call: Call): Promise<Reply> {
   };
 }
 
+/** What nobody but its client may know, or write down. */
+function handedOut(call: Call): Reply {
+  checkKey(call);
+  return { status: 200, json: { secrets: [...call.sim.store.handedOut] } };
+}
+
 function expireSessions(call: Call): Reply {
   checkKey(call);
   for (const session of call.sim.store.all('session')) call.sim.store.remove('session', session.id);
@@ -83,5 +89,6 @@ export const labRoutes: Route[] = [
   { method: 'POST', path: '/lab/faults', handler: setFaults, open: true },
   { method: 'GET', path: '/lab/faults', handler: listFaults, open: true },
   { method: 'GET', path: '/lab/state', handler: state, open: true },
+  { method: 'GET', path: '/lab/handed-out', handler: handedOut, open: true },
   { method: 'POST', path: '/lab/expire-sessions', handler: expireSessions, open: true },
 ];

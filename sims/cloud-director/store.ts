@@ -11,6 +11,8 @@ export class Store {
   readonly #erase: StatementSync;
   readonly #entities = new Map<Kind, Map<string, Kinds[Kind]>>();
   #depth = 0;
+  /** Session tokens, and the unguessable part of every transfer's URL, since the start. */
+  readonly handedOut = new Set<string>();
 
   constructor(file: string) {
     this.#database = new DatabaseSync(file);
@@ -40,6 +42,8 @@ export class Store {
   }
 
   put<K extends Kind>(kind: K, entity: Kinds[K]): void {
+    if (kind === 'session') this.handedOut.add((entity as Kinds['session']).token);
+    if (kind === 'transfer') this.handedOut.add(entity.id);
     this.#write.run(kind, entity.id, JSON.stringify(entity));
     this.#table(kind).set(entity.id, entity);
   }

@@ -105,6 +105,7 @@ export class LeaseBook {
       undo: opening.undo ?? (async () => undefined),
       commit: opening.commit ?? (() => undefined),
     };
+    this.#lab.handedOut.add(lease.ticket);
     lease.task = this.#lab.tasks.start(
       call,
       opening.entity,

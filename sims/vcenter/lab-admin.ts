@@ -47,6 +47,7 @@ function state(lab: Lab): unknown {
  * The lab's own door, which no vendor has. Every call carries `x-lab-key`, the `labKey` of credentials.json.
  *
  *     GET  /lab/state            counts: sessions, leases, half-made machines …
+ *     GET  /lab/handed-out       session cookies and lease tickets that were given out since the start
  *     POST /lab/faults           replaces the fault rules (faults.ts has the schema)
  *     POST /lab/options          changes leaseTimeoutSeconds, starHost, sessionIdleSeconds, taskMilliseconds, clockOffsetSeconds
  *     POST /lab/expire-sessions  forgets every session
@@ -63,6 +64,8 @@ export async function serveAdmin(
   const path = new URL(request.url ?? '/', 'https://lab').pathname;
   try {
     if (request.method === 'GET' && path === '/lab/state') return send(response, 200, state(lab));
+    if (request.method === 'GET' && path === '/lab/handed-out')
+      return send(response, 200, { secrets: [...lab.handedOut] });
     if (request.method !== 'POST') return send(response, 404, { error: `nothing answers ${request.method} ${path}` });
     const body = await json(request);
     if (path === '/lab/faults') lab.faults.replace(faultSet.parse(body));

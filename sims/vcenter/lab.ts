@@ -54,6 +54,8 @@ export class Lab {
   readonly faults: FaultRules;
   readonly instanceUuid: string;
   readonly changes = new EventEmitter();
+  /** Session cookies, and the unguessable part of every lease's URLs, since the start. */
+  readonly handedOut = new Set<string>();
   readonly #objects = new Map<string, AnyRecord>();
   #next: number;
   #waking = false;

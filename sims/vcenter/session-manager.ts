@@ -95,6 +95,7 @@ export class SessionBook {
       objects: new Map(),
     };
     this.#open.set(session.secret, session);
+    this.#lab.handedOut.add(session.secret);
     return session;
   }
 

@@ -125,8 +125,14 @@ export async function dialCloud(
   if (seen === wanted) return socket;
   socket.destroy();
   const text = `${where} shows the certificate ${seen}, confirmed was ${wanted}`;
+  const shown = {
+    subject: nameText(certificate.subject),
+    issuer: nameText(certificate.issuer),
+    validFrom: new Date(certificate.valid_from).toISOString(),
+    validTo: new Date(certificate.valid_to).toISOString(),
+  };
   throw new Fault('cloud.untrusted', `${text}${meddling(proxied, nameText(certificate.issuer))}`, {
-    details: { seen, wanted },
+    details: { seen, wanted, ...(trust.kind === 'pin' ? { confirmed: true, ...shown } : {}) },
     ...(proxied === undefined ? {} : { remedy: MEDDLING_REMEDY }),
   });
 }

@@ -22,7 +22,7 @@ interface AddFlags {
   json?: boolean;
 }
 
-export function addClouds(program: Command): void {
+export function addClouds(program: Command): Command {
   const clouds = program.command('clouds').description('the clouds that you see');
   clouds
     .command('add <name>')
@@ -57,6 +57,7 @@ export function addClouds(program: Command): void {
     .option('--json', 'answer as JSON')
     .action(test);
   clouds.command('remove <cloud>').description('forget a cloud; nothing inside of it is touched').action(remove);
+  return clouds;
 }
 
 async function add(name: string, flags: AddFlags, words: string[]): Promise<void> {

@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { wayOfEnvironment } from '../base/proxy-rules.ts';
 import { plainHex, probeCertificate } from '../base/tls.ts';
 import { Fault } from '../model/fault.ts';
+import type { CertificateSeen } from '../model/option.ts';
 import type { Client } from '../protocol/client.ts';
 import { loginOidc } from './login-oidc.ts';
 import { printJson, printLine } from './output.ts';
@@ -56,10 +57,16 @@ async function login(where: string, flags: LoginFlags): Promise<void> {
   if (flags.fingerprint === undefined) await confirmFingerprint(`the server ${url.host}`, seen);
   const fingerprint = plainHex(flags.fingerprint ?? seen.sha256);
   const token = await givenToken(flags);
-  if (token !== undefined) return keepToken(url, fingerprint, token, flags.json === true);
+  if (token !== undefined) return keepToken(url, fingerprint, token, known(seen, fingerprint), flags.json === true);
   await using connection = connectTo(url.origin, fingerprint);
   const answer = await (flags.oidc === true ? loginOidc(connection.client) : loginHere(connection.client, flags));
-  await saveSession({ server: url.origin, fingerprint, token: answer.token, user: answer.user });
+  await saveSession({
+    server: url.origin,
+    fingerprint,
+    token: answer.token,
+    user: answer.user,
+    ...known(seen, fingerprint),
+  });
   if (flags.json === true) printJson({ server: url.origin, user: answer.user, expires: answer.expires });
   else printLine(`signed in to ${url.host} as ${answer.user}`);
 }
@@ -67,6 +74,10 @@ async function login(where: string, flags: LoginFlags): Promise<void> {
 async function loginHere(client: Client, { user, passwordFile }: LoginFlags) {
   const password = await readSecret('Password', passwordFile, 'CLOUDSPAN_PASSWORD');
   return client.login({ body: { user, password } });
+}
+
+function known({ sha256, subject, issuer, validFrom, validTo }: CertificateSeen, fingerprint: string) {
+  return sha256 === fingerprint ? { certificate: { sha256, subject, issuer, validFrom, validTo } } : {};
 }
 
 /** Of the flag, or of CLOUDSPAN_TOKEN where nothing is said about a password. */
@@ -77,10 +88,10 @@ async function givenToken({ tokenFile, passwordFile, oidc }: LoginFlags): Promis
   return wantsPassword ? undefined : process.env.CLOUDSPAN_TOKEN;
 }
 
-async function keepToken(url: URL, fingerprint: string, token: string, json: boolean): Promise<void> {
+async function keepToken(url: URL, fingerprint: string, token: string, more: ReturnType<typeof known>, json: boolean) {
   await using connection = connectTo(url.origin, fingerprint, token);
   const { user, scope } = await connection.client.me({});
-  await saveSession({ server: url.origin, fingerprint, token, user });
+  await saveSession({ server: url.origin, fingerprint, token, user, ...more });
   if (json) printJson({ server: url.origin, user, scope });
   else printLine(`signed in to ${url.host} as ${user}, by a token (${scope})`);
 }

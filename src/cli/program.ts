@@ -2,6 +2,7 @@ import type { Command } from 'commander';
 import { addAccounts } from './accounts.ts';
 import { addAlarms } from './alarms.ts';
 import { addAudit } from './audit.ts';
+import { addCertificates } from './certificates.ts';
 import { addChannels } from './channels.ts';
 import { addClouds } from './clouds.ts';
 import { addCopy } from './copy.ts';
@@ -21,13 +22,14 @@ import { addSearch } from './search.ts';
 import { addServer } from './server.ts';
 import { addTenants } from './tenants.ts';
 import { addTokens } from './tokens.ts';
+import { addTrust } from './trust.ts';
 import { addVerify } from './verify.ts';
 
 /** The commands that talk to a server; those that start one are in `src/main.ts`. */
 export function addClientCommands(program: Command): void {
   addLogin(program);
   addLimit(addNodes(program));
-  addClouds(program);
+  addTrust(addClouds(program));
   addObjects(program);
   addSearch(program);
   addCopy(program);
@@ -45,6 +47,7 @@ export function addClientCommands(program: Command): void {
   addLogLevel(program);
   addRetention(program);
   addServer(program);
+  addCertificates(program);
   addAlarms(program);
   addChannels(program);
 }

@@ -7,6 +7,7 @@ import { wayOfEnvironment } from '../base/proxy-rules.ts';
 import { STALL_SECONDS } from '../base/silence.ts';
 import { printJson, printLine } from '../cli/output.ts';
 import { readSecret } from '../cli/prompt.ts';
+import { addVault } from '../cli/vault.ts';
 import { Fault } from '../model/fault.ts';
 import { STALL_HELP, stallSeconds } from './stall-seconds.ts';
 import { untilStopped } from './until-stopped.ts';
@@ -90,6 +91,15 @@ export function addServerCommands(program: Command, root: string): void {
           made.password === undefined ? `${account} has a new password` : `${account} has the password ${password}`,
         );
     });
+
+  addVault(server, async (folder) => {
+    const { rotateVaultKey } = await import('../server/rotate-vault-key.ts');
+    return rotateVaultKey({
+      folder: resolve(folder),
+      ...(process.env.DATABASE_URL === undefined ? {} : { databaseUrl: process.env.DATABASE_URL }),
+      log: createLog('server'),
+    });
+  });
 
   program
     .command('restore <file>')

@@ -76,7 +76,7 @@ export const faultKinds = {
     502,
     'never',
     'The certificate of the cloud is not the one that was confirmed.',
-    'Compare the fingerprint and confirm it, or give the CA.',
+    'Compare the fingerprint with its owner; if it was changed on purpose: `cloudspan clouds trust NAME`.',
   ),
   'cloud.busy': kind(503, 'soon', 'The cloud asked to wait.', 'Cloudspan waits as long as the cloud says.'),
   'cloud.session': kind(502, 'soon', 'The session with the cloud ended.', 'Cloudspan signs in again.'),
@@ -308,6 +308,12 @@ export const faultKinds = {
     'never',
     'A backup is not whole, or not what was written.',
     'Use another copy of it, or an older backup.',
+  ),
+  'certificate.refused': kind(
+    422,
+    'never',
+    'A certificate for the server does not fit: its key, its chain, its names or its dates.',
+    'Do what the message says, and upload it again.',
   ),
   'vault.locked': kind(
     500,

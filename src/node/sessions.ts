@@ -1,8 +1,10 @@
 import { createHmac, randomBytes } from 'node:crypto';
 import { delay } from '../base/backoff.ts';
 import type { Log } from '../base/log.ts';
+import { plainHex } from '../base/tls.ts';
 import type { Cloud } from '../drivers/driver.ts';
 import { Fault } from '../model/fault.ts';
+import type { Trust } from '../model/option.ts';
 import type { Way } from '../model/proxy.ts';
 import type { CloudAboutAnswer, SessionRequest } from '../protocol/link.ts';
 import { type DriverList, findDriver } from './drivers.ts';
@@ -15,6 +17,7 @@ interface Session {
   readonly about: CloudAboutAnswer;
   /** Keyed hash of the settings, to notice that the same ones come again; the settings themselves are not kept. */
   readonly settings: string;
+  readonly trust: Trust;
   users: number;
   /** Aborted when the session is replaced or closed: the cloud is closed when its last user is through. */
   readonly retirement: AbortController;
@@ -85,6 +88,12 @@ export class Sessions {
       },
       () => {},
     );
+  }
+
+  /** Gives up the session that trusts this certificate: the cloud shows another. One that trusts the new one stays. */
+  distrust(server: string, cloud: string, sha256: string): void {
+    const trust = this.#sessions.get(keyOf(server, cloud))?.trust;
+    if (trust?.kind === 'pin' && plainHex(trust.sha256) === sha256) this.close(server, cloud);
   }
 
   /** Fault: `session.missing`. */
@@ -158,7 +167,7 @@ export class Sessions {
     let session: Session;
     try {
       const about = { ...(await cloud.about(signal)), facets: facetsOf(cloud) };
-      session = { cloud, about, settings, users: 0, retirement: new AbortController() };
+      session = { cloud, about, settings, trust: request.trust, users: 0, retirement: new AbortController() };
       signal.throwIfAborted();
     } catch (error) {
       await cloud.close();

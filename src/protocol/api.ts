@@ -4,6 +4,8 @@ import { accountOperations } from './api/account.ts';
 import { accountsOperations } from './api/accounts.ts';
 import { alarmsOperations } from './api/alarms.ts';
 import { auditOperations } from './api/audit.ts';
+import { certificateOperations } from './api/certificate.ts';
+import { cloudCertificateOperations } from './api/cloud-certificates.ts';
 import { CloudSchema, cloudsOperations } from './api/clouds.ts';
 import { concurrencyOperations } from './api/concurrency.ts';
 import { doctorOperations } from './api/doctor.ts';
@@ -20,6 +22,7 @@ import { searchOperations } from './api/search.ts';
 import { serverOperations } from './api/server.ts';
 import { tenantsOperations } from './api/tenants.ts';
 import { tokensOperations } from './api/tokens.ts';
+import { vaultOperations } from './api/vault.ts';
 import { FaultReportSchema } from './nouns.ts';
 import { readingOperations } from './readings.ts';
 
@@ -54,6 +57,7 @@ export const apiOperations = {
   ...providerOperations,
   ...nodesOperations,
   ...cloudsOperations,
+  ...cloudCertificateOperations,
   ...objectsOperations,
   ...searchOperations,
   ...readingOperations,
@@ -65,6 +69,8 @@ export const apiOperations = {
   ...retentionOperations,
   ...serverOperations,
   ...alarmsOperations,
+  ...vaultOperations,
+  ...certificateOperations,
 } as const satisfies Record<string, ApiOperation>;
 
 export type ApiOperations = typeof apiOperations;

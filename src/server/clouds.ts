@@ -3,6 +3,7 @@ import type { z } from 'zod';
 import { delay } from '../base/backoff.ts';
 import type { Log } from '../base/log.ts';
 import { Fault } from '../model/fault.ts';
+import type { Trust } from '../model/option.ts';
 import type { AddCloudSchema, CheckNewCloudSchema, CloudView } from '../protocol/api/clouds.ts';
 import type { CloudCheck } from '../protocol/cloud-check.ts';
 import { refuseFailedWalk, tooOld, walkToCloud } from './cloud-check.ts';
@@ -11,7 +12,15 @@ import type { Events } from './events.ts';
 import type { NodeClient } from './link/node-client.ts';
 import type { Nodes } from './nodes.ts';
 import { partsOfId } from './sign-in-id.ts';
-import { type CloudRow, deleteCloud, insertCloud, readClouds, readSecrets, writeCloudState } from './store/clouds.ts';
+import {
+  type CloudRow,
+  deleteCloud,
+  insertCloud,
+  readClouds,
+  readSecrets,
+  writeCloudState,
+  writeTrust,
+} from './store/clouds.ts';
 import type { Database } from './store/database.ts';
 import { applyInventory, countObjects } from './store/objects.ts';
 import type { Vault } from './vault.ts';
@@ -41,6 +50,8 @@ export interface Clouds {
   check(cloud: string, signal: AbortSignal): Promise<CloudCheck>;
   /** Signs in again, also after a refused login. */
   test(cloud: string, signal: AbortSignal): Promise<CloudView>;
+  /** Believes another certificate from now on, and signs in with it. Fault as `test`; it is believed all the same. */
+  trust(cloud: string, trust: Trust): Promise<CloudView>;
   /** Forgets it here; touches nothing in it. The caller has checked that no job uses it. */
   remove(cloud: string): Promise<void>;
   /** Runs `work` with the node; when the node has lost the session, signs in and runs it once more. */
@@ -315,6 +326,18 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       const entry = find(cloud);
       await open(entry);
       entry.wake.abort();
+      return viewOf(entry, owner);
+    },
+    async trust(cloud, trust) {
+      const entry = find(cloud);
+      for (const one of [entry, ...[...entries.values()].filter(({ row }) => row.base === entry.row.id)]) {
+        await writeTrust(database, one.row.id, trust);
+        await one.opening?.catch(() => {});
+        one.open = false;
+        one.row = { ...one.row, trust, fault: null };
+        if (one === entry && one.row.sign_in !== 'own-only') await open(one);
+        one.wake.abort();
+      }
       return viewOf(entry, owner);
     },
     async remove(cloud) {

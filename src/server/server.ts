@@ -1,4 +1,3 @@
-import { X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
@@ -8,12 +7,13 @@ import { loadIdentity } from '../base/identity.ts';
 import type { Log } from '../base/log.ts';
 import { Relay } from '../base/relay.ts';
 import { STALL_SECONDS } from '../base/silence.ts';
-import { plainHex } from '../base/tls.ts';
 import { Fault } from '../model/fault.ts';
 import type { Way } from '../model/proxy.ts';
 import { keepAlarms } from './alarms/alarms.ts';
 import { keepChannels } from './alarms/channels.ts';
 import { createAuth } from './auth.ts';
+import { openUiCertificate } from './certificate/ui.ts';
+import { keepCloudCertificates } from './cloud-certificates.ts';
 import { openClouds } from './clouds.ts';
 import { createEvents } from './events.ts';
 import { lockFolder } from './folder-lock.ts';
@@ -36,6 +36,8 @@ import { relayDoor } from './reach/relay-door.ts';
 import { createReadiness } from './readiness.ts';
 import { keepRetention } from './retention/retention.ts';
 import { alarmRoutes } from './routes/alarms.ts';
+import { certificateRoutes } from './routes/certificate.ts';
+import { cloudCertificateRoutes } from './routes/cloud-certificates.ts';
 import { cloudRoutes } from './routes/clouds.ts';
 import { doctorRoutes } from './routes/doctor.ts';
 import { groupRoutes } from './routes/groups.ts';
@@ -48,6 +50,7 @@ import { retentionRoutes } from './routes/retention.ts';
 import { searchRoutes } from './routes/search.ts';
 import { serverRoutes } from './routes/server.ts';
 import { storageRoutes } from './routes/storage.ts';
+import { vaultRoutes } from './routes/vault.ts';
 import { openSearch } from './search/search.ts';
 import { keepStorageKeys } from './storage-keys.ts';
 import { openDatabase } from './store/database.ts';
@@ -96,12 +99,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await using stack = new AsyncDisposableStack();
   await mkdir(folder, { recursive: true, mode: 0o700 });
   stack.defer(await lockFolder(folder));
-  const names = ['localhost', '127.0.0.1', '::1', hostname()];
   const identity = await loadIdentity(folder, 'identity', 'cloudspan server');
-  const ui = await loadIdentity(folder, 'ui', hostname(), [...new Set(names)]);
-  const vault = await openVault(folder);
+  const ui = await openUiCertificate(folder);
   const database = await openDatabase(folder, databaseUrl, log);
   stack.defer(() => database.close());
+  const vault = await openVault(folder, database);
   const owner = await loadOwner(database);
   const events = createEvents();
   const auth = createAuth(database);
@@ -134,14 +136,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   const told = { database, closing: closing.signal, log };
   const channels = keepChannels({ ...told, vault, events, owner, way: options.way });
-  const alarms = keepAlarms({ ...told, nodes, clouds, hold, channels, certificate: ui.certificate });
+  const cloudCertificates = keepCloudCertificates({ ...told, nodes, clouds });
+  const alarms = keepAlarms({ ...told, nodes, clouds, hold, channels, certificate: () => ui.current.certificate });
   const retention = keepRetention({ ...told, nodes, clouds, jobs, hold });
   const watched = {
     metrics: createMetrics({ database, nodes, clouds, events }),
     metricsToken: await openMetricsToken(folder),
     readiness: createReadiness(database, jobs),
   };
-  const port = createPort(identity, ui);
+  const port = createPort(identity, ui.current);
+  ui.onChange((next) => port.showUi(next));
   const joining = createJoining(database, nodes, identity, owner);
   const handlers = {
     ...people.routes,
@@ -157,6 +161,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...logRoutes(nodes, log),
     ...alarmRoutes(alarms, channels),
     ...retentionRoutes(retention),
+    ...vaultRoutes(vault),
+    ...certificateRoutes(ui),
+    ...cloudCertificateRoutes(clouds, cloudCertificates),
     ...serverRoutes({ folder, database, vault, owner, nodes, clouds, hold, alarms, channels, retention, ...watched }),
   };
   const app = await createApp({
@@ -184,7 +191,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   log.info({ url, pin: identity.pin }, 'server ready');
   return {
     url,
-    fingerprint: plainHex(new X509Certificate(ui.certificate).fingerprint256),
+    fingerprint: ui.fingerprint,
     pin: identity.pin,
     ...(firstPassword === undefined ? {} : { firstPassword }),
     close: () => {

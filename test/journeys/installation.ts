@@ -112,6 +112,11 @@ export class Installation implements AsyncDisposable {
     return { host: new URL(url).host, fingerprint, user: 'admin', password: firstPassword };
   }
 
+  /** Tokens with which the nodes have joined. */
+  get joinTokens(): string[] {
+    return [...this.#parts.values()].flatMap(({ environment }) => environment.CLOUDSPAN_JOIN_TOKEN ?? []);
+  }
+
   lab(name: 'vcenter' | 'director'): Lab {
     const part = this.#part(name);
     const { url = '', user = '', org, fingerprint = '' } = part.ready ?? {};

@@ -1,4 +1,5 @@
 import { delay } from '../../base/backoff.ts';
+import { changedCertificate } from '../../model/changed-certificate.ts';
 import { Fault } from '../../model/fault.ts';
 import type { Sessions } from '../sessions.ts';
 import type { Work } from './work.ts';
@@ -24,7 +25,8 @@ const TRUNCATED_ATTEMPTS = 5;
 
 /**
  * Runs `attempt` until it succeeds, its fault cannot be mended by waiting, or patience is over. Without a session, which
- * the server opens (also after the cloud refused to renew one), and while a disk is full, which people mend, it waits for as long as it takes. Rejects with the
+ * the server opens (with the certificate that people confirm, and also after the cloud refused to renew one), and while a disk is
+ * full, which people mend, it waits for as long as it takes. Rejects with the
  * signal's reason, or the fault.
  */
 export async function persist<T>(
@@ -48,7 +50,9 @@ export async function persist<T>(
       if (fault.code === 'vmdk.truncated' && ++truncated === TRUNCATED_ATTEMPTS) throw endOfTruncated(fault);
       // The server has what somebody may sign in with next; a login that was refused is never repeated here.
       if (fault.code === 'auth.refused') sessions.close(work.row.server, work.row.order.cloud);
-      if (fault.code === 'session.missing' || fault.code === 'auth.refused') {
+      const changed = changedCertificate(fault);
+      if (changed !== null) sessions.distrust(work.row.server, work.row.order.cloud, changed.wanted);
+      if (changed !== null || fault.code === 'session.missing' || fault.code === 'auth.refused') {
         work.trouble('attempt', fault.code === 'auth.refused' ? signedOut(fault) : fault);
         await sessions.opened(work.row.server, work.row.order.cloud, signal);
         work.movedAt = performance.now();

@@ -13,6 +13,7 @@ export const AlarmSchema = z.object({
     'job-failed',
     'job-waiting',
     'certificate-expiry',
+    'token-expiry',
     'database',
     'on-hold',
   ]),

@@ -1,10 +1,10 @@
-import { X509Certificate } from 'node:crypto';
 import type { AlarmRules, AlarmView } from '../../protocol/api/alarms.ts';
 import type { Clouds } from '../clouds.ts';
 import type { Hold } from '../hold.ts';
 import type { Nodes } from '../nodes.ts';
 import { readFailedJobs, readWaitingJobs } from '../store/alarms.ts';
 import type { Database } from '../store/database.ts';
+import { lookAtExpiry } from './expiry.ts';
 
 export type Seen = Omit<AlarmView, 'since' | 'acknowledged'> & {
   /** It has to last that long before it is an alarm. */
@@ -16,19 +16,19 @@ export interface Watched {
   nodes: Nodes;
   clouds: Clouds;
   hold: Hold;
-  /** PEM of the UI. */
-  certificate: string;
+  /** PEM of the UI, its issuers behind it. */
+  certificate: () => string;
 }
 
 /** A failed job that nobody retried is news for so long. */
 const NEWS_DAYS = 7;
-const DAY_MILLISECONDS = 24 * 3_600_000;
 const LITTLE_DISK_BYTES = 512 * 1024 * 1024;
 
 /** Everything that is not as it should be right now. Throws where the database does not answer. */
 export async function lookAround(watched: Watched, rules: AlarmRules): Promise<Seen[]> {
   const jobs = await lookAtJobs(watched.database, rules);
-  return [...lookAtHold(watched), ...lookAtNodes(watched, rules), ...lookAtClouds(watched, rules), ...jobs];
+  const ending = await lookAtExpiry(watched, rules.expiryDays);
+  return [...lookAtHold(watched), ...lookAtNodes(watched, rules), ...lookAtClouds(watched, rules), ...jobs, ...ending];
 }
 
 function lookAtHold({ hold }: Watched): Seen[] {
@@ -77,23 +77,10 @@ function lookAtNodes({ nodes }: Watched, { nodeAwaySeconds, storagePercent }: Al
   return seen;
 }
 
-function lookAtClouds({ clouds, certificate }: Watched, { cloudFailedSeconds, expiryDays }: AlarmRules): Seen[] {
-  const seen = [...expiring('server', 'The certificate of the UI', 'certificate:ui', certificate, expiryDays)];
-  for (const { id, name, state, fault, trust } of clouds.list()) {
+function lookAtClouds({ clouds }: Watched, { cloudFailedSeconds }: AlarmRules): Seen[] {
+  const seen: Seen[] = [];
+  for (const { id, name, state, fault } of clouds.list()) {
     const where = `cloud ${name}`;
-    if (trust.kind === 'ca') {
-      for (const [index, pem] of pemsOf(trust.pem).entries()) {
-        seen.push(
-          ...expiring(
-            where,
-            'A certificate authority that is trusted for it',
-            `certificate:${id}:${index}`,
-            pem,
-            expiryDays,
-          ),
-        );
-      }
-    }
     // A cloud whose node is away is not the cloud's trouble.
     if (state === 'connected' || fault === undefined || fault.code === 'node.unreachable') continue;
     const key = `cloud-failed:${id}`;
@@ -135,27 +122,4 @@ async function lookAtJobs(database: Database, { jobWaitingSeconds }: AlarmRules)
     }),
   );
   return [...failed, ...waiting];
-}
-
-function expiring(where: string, whose: string, key: string, pem: string, days: number): Seen[] {
-  const validTo = endOf(pem);
-  if (validTo === null) return [];
-  const left = Math.floor((Date.parse(validTo) - Date.now()) / DAY_MILLISECONDS);
-  if (left > days) return [];
-  const what = left < 0 ? `${whose} expired on ${validTo}.` : `${whose} expires on ${validTo}.`;
-  const remedy = 'Replace it before that day.';
-  return [{ key, kind: 'certificate-expiry', severity: 'warning', what, where, remedy, afterSeconds: 0 }];
-}
-
-/** Null for what is no certificate: whoever dials with it says so, and it is no trouble of the clock. */
-function endOf(pem: string): string | null {
-  try {
-    return new X509Certificate(pem).validTo;
-  } catch {
-    return null;
-  }
-}
-
-function pemsOf(pem: string): string[] {
-  return pem.match(/-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g) ?? [];
 }

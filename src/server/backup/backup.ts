@@ -6,9 +6,10 @@ import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import { Fault } from '../../model/fault.ts';
-import type { Database } from '../store/database.ts';
+import type { Database, Query } from '../store/database.ts';
 import { listTables, readRows } from '../store/dump.ts';
 import { schemaNumber } from '../store/migrations.ts';
+import { readVaultKeys } from '../store/vault.ts';
 import type { Vault } from '../vault.ts';
 import { VERSION } from '../version.ts';
 import { BACKUP_FORMAT, type BackupFile, type BackupHeader, KEY_ID, staysOut } from './format.ts';
@@ -30,6 +31,7 @@ export interface BackupSource {
  */
 export async function writeBackup(source: BackupSource, signal: AbortSignal): Promise<Readable> {
   const key = randomBytes(32);
+  const alone = await source.vault.sealAlone(KEY_ID, key.toString('base64'));
   const header: BackupHeader = {
     format: BACKUP_FORMAT,
     version: 1,
@@ -37,11 +39,12 @@ export async function writeBackup(source: BackupSource, signal: AbortSignal): Pr
     schema: await schemaNumber(source.database),
     at: new Date().toISOString(),
     installation: source.owner,
-    sealedKey: source.vault.seal(KEY_ID, key.toString('base64')).toString('base64'),
+    vaultKey: alone.key,
+    sealedKey: alone.sealed.toString('base64'),
   };
   const line = Buffer.from(`${JSON.stringify(header)}\n`);
   const gzip = createGzip();
-  const failed = pipeline(Readable.from(lines(source, signal)), gzip);
+  const failed = pipeline(Readable.from(lines(source, alone.key, signal)), gzip);
   failed.catch(() => {});
   async function* whole() {
     yield line;
@@ -52,11 +55,12 @@ export async function writeBackup(source: BackupSource, signal: AbortSignal): Pr
 }
 
 /** Text lines in batches, one consistent view of the database. */
-async function* lines(source: BackupSource, signal: AbortSignal): AsyncGenerator<string> {
+async function* lines(source: BackupSource, vaultKey: string, signal: AbortSignal): AsyncGenerator<string> {
   for (const file of await readFiles(source.folder)) yield `F ${JSON.stringify(file)}\n`;
   const queue = createQueue(signal);
   const dump = source.database.transaction(async (query) => {
     await query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    await refuseRotated(query, vaultKey);
     let count = 0;
     for (const table of await listTables(query)) {
       await queue.put(`T ${table}\n`);
@@ -78,6 +82,14 @@ async function* lines(source: BackupSource, signal: AbortSignal): AsyncGenerator
     await ended;
   }
   yield `E ${JSON.stringify({ rows: await dump })}\n`;
+}
+
+/** The rows have to open with the key that the header names. */
+async function refuseRotated(query: Query, vaultKey: string): Promise<void> {
+  if ((await readVaultKeys(query)).at(-1)?.master === vaultKey) return;
+  throw new Fault('job.state', 'the key of the vault was rotated while the backup began', {
+    remedy: 'Make the backup again.',
+  });
 }
 
 /** One text at a time from a transaction that writes to a reader that may be slow. */

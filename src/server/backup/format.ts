@@ -25,6 +25,8 @@ export const BackupHeaderSchema = z.object({
   at: z.string(),
   /** Id of the installation. */
   installation: z.string(),
+  /** Id of the key in `vault.key` that opens it. */
+  vaultKey: z.string().optional(),
   /** The key of what follows, sealed by the vault of the server, base64. */
   sealedKey: z.string(),
 });

@@ -16,7 +16,7 @@ import { openDatabase } from '../store/database.ts';
 import { emptyTable, insertRows, raiseSequences } from '../store/dump.ts';
 import { LAST_SCHEMA } from '../store/migrations.ts';
 import { leapEpoch, writeSetting } from '../store/settings.ts';
-import { openVault } from '../vault.ts';
+import { openWithKeyFile } from '../vault.ts';
 import { BackupFileSchema, type BackupHeader, BackupHeaderSchema, HEADER_BYTES, KEY_ID, staysOut } from './format.ts';
 import { openStream } from './sealed-stream.ts';
 
@@ -62,8 +62,7 @@ export async function restoreServer(options: RestoreOptions): Promise<Restored> 
   await using stack = new AsyncDisposableStack();
   stack.defer(await lockFolder(folder));
   await writeDurably(join(folder, 'vault.key'), await readKey(vaultKeyFile));
-  const vault = await openVault(folder);
-  const key = Buffer.from(openKey(header, vault.open, vaultKeyFile), 'base64');
+  const key = Buffer.from(await openKey(header, join(folder, 'vault.key'), vaultKeyFile), 'base64');
   const database = await openDatabase(folder, databaseUrl, log, header.schema);
   stack.defer(() => database.close());
   await refuseUsed(database);
@@ -123,13 +122,15 @@ async function readKey(path: string): Promise<string> {
   }
 }
 
-function openKey(header: BackupHeader, open: (id: string, sealed: Buffer) => string, file: string): string {
+async function openKey({ sealedKey, vaultKey }: BackupHeader, path: string, file: string): Promise<string> {
   try {
-    return open(KEY_ID, Buffer.from(header.sealedKey, 'base64'));
+    return await openWithKeyFile(path, KEY_ID, Buffer.from(sealedKey, 'base64'));
   } catch (error) {
-    throw new Fault('vault.locked', `${file} is not the vault key of the server that was backed up`, {
+    const wanted = vaultKey === undefined ? '' : ` (the key ${vaultKey})`;
+    throw new Fault('vault.locked', `${file} is not the vault key of the server that was backed up${wanted}`, {
       cause: error,
-      remedy: 'Give the vault.key that this server had at the time of the backup.',
+      remedy:
+        'Give the vault.key that this server had at the time of the backup; one that was rotated since is kept as vault.key.old-ID.',
     });
   }
 }

@@ -3,11 +3,14 @@ import type { Duplex } from 'node:stream';
 import { createSecureContext, type TLSSocket } from 'node:tls';
 import type { Identity } from '../../base/identity.ts';
 import { IDENTITY_SERVER_NAME } from '../../base/tls.ts';
+import type { KeyAndChain } from '../certificate/ui.ts';
 
 const HANDSHAKE_MILLISECONDS = 20_000;
 
 export interface Port {
   server: Server;
+  /** Shows another certificate to everybody but nodes, from the next connection on. */
+  showUi(ui: KeyAndChain): void;
   /** Ends every connection, also the quiet ones and those that never began to speak TLS. */
   close(): Promise<void>;
 }
@@ -16,9 +19,10 @@ export interface Port {
  * The one TLS port. Who asks for the identity's server name meets the identity (nodes); everybody else the certificate
  * of the UI. Client certificates are asked for, and looked at by the routes that need one.
  */
-export function createPort(identity: Identity, ui: Identity): Port {
+export function createPort(identity: Identity, ui: KeyAndChain): Port {
   const identityContext = createSecureContext({ key: identity.key, cert: identity.certificate, minVersion: 'TLSv1.3' });
-  const uiContext = createSecureContext({ key: ui.key, cert: ui.certificate, minVersion: 'TLSv1.3' });
+  const contextOf = ({ key, certificate }: KeyAndChain) => ({ key, cert: certificate, minVersion: 'TLSv1.3' as const });
+  let uiContext = createSecureContext(contextOf(ui));
   const sockets = new Set<Duplex>();
   const track = (socket: Duplex) => {
     sockets.add(socket);
@@ -26,9 +30,7 @@ export function createPort(identity: Identity, ui: Identity): Port {
     socket.once('close', () => sockets.delete(socket));
   };
   const server = createServer({
-    key: ui.key,
-    cert: ui.certificate,
-    minVersion: 'TLSv1.3',
+    ...contextOf(ui),
     requestCert: true,
     rejectUnauthorized: false,
     SNICallback: (name, done) => done(null, name === IDENTITY_SERVER_NAME ? identityContext : uiContext),
@@ -44,6 +46,11 @@ export function createPort(identity: Identity, ui: Identity): Port {
   });
   return {
     server,
+    showUi(next) {
+      uiContext = createSecureContext(contextOf(next));
+      // Who names no host, as with a bare address.
+      server.setSecureContext(contextOf(next));
+    },
     async close() {
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       for (const socket of sockets) socket.destroy();

@@ -8,6 +8,7 @@ import type { Objects } from '../objects.ts';
 import type { Paths } from '../reach/paths.ts';
 import type { CopyOrder } from '../store/jobs.ts';
 import { type Endpoints, resolveEndpoints, resolveNetworks } from './endpoints.ts';
+import { mayBeMended } from './insist.ts';
 
 /** What a copy will do, found out before anything is touched. Small: it is the output of a durable step. */
 export interface CopyPlan {
@@ -186,7 +187,7 @@ async function collect(
   try {
     return (await look()) as Check[];
   } catch (error) {
-    if (!(error instanceof Fault) || error.code === 'internal' || error.retry === 'soon') throw error;
+    if (!(error instanceof Fault) || error.code === 'internal' || mayBeMended(error)) throw error;
     return [{ name, outcome: 'fail', found: error.message, remedy: error.remedy }];
   }
 }

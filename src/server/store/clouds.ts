@@ -89,6 +89,10 @@ export async function writeCloudState({ query }: Database, row: CloudRow): Promi
   await query('UPDATE clouds SET about = $2, fault = $3 WHERE id = $1', [row.id, row.about, row.fault]);
 }
 
+export async function writeTrust({ query }: Database, cloud: string, trust: Trust): Promise<void> {
+  await query('UPDATE clouds SET trust = $2, fault = NULL WHERE id = $1', [cloud, trust]);
+}
+
 export async function deleteCloud({ query }: Database, cloud: string): Promise<void> {
   await query('DELETE FROM clouds WHERE id = $1', [cloud]);
 }

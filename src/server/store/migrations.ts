@@ -2,6 +2,7 @@ import type { Query } from './database.ts';
 import { peopleSchema } from './people-schema.ts';
 import { scaleSchema } from './scale-schema.ts';
 import { searchSchema } from './search-schema.ts';
+import { secretsSchema } from './secrets-schema.ts';
 import { tenantsSchema } from './tenants-schema.ts';
 
 /** Forward only: a released entry is never changed, a new one is put at the end. */
@@ -94,6 +95,7 @@ const migrations: readonly string[] = [
   tenantsSchema,
   searchSchema,
   scaleSchema,
+  secretsSchema,
 ];
 
 /** The advisory lock under which one server at a time migrates. */
