@@ -8,6 +8,9 @@ import { persist } from './patience.ts';
 import { NOTHING } from './undo.ts';
 import type { Work } from './work.ts';
 
+/** Longest time that one change may take. */
+const CHANGE_MILLISECONDS = 5 * 60_000;
+
 /**
  * Sets the source of a move aside. Each setting is in the ledger with its old value before it is changed; what a row says
  * stays the old value however often this runs. The result tells the version of the source as it was left.
@@ -67,8 +70,10 @@ async function change(
       'intent',
       object,
     ));
-  if (value !== after) await sources.set(object, setting, after, signal);
+  // A change that was begun is waited for, also by a cancelled job: it could come after the undo has looked.
+  if (value !== after) await sources.set(object, setting, after, AbortSignal.timeout(CHANGE_MILLISECONDS));
   await ledger.settle(row, 'made', object);
+  signal.throwIfAborted();
 }
 
 function isOpen({ state }: LedgerEntry): boolean {

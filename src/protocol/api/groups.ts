@@ -62,7 +62,8 @@ export const groupsOperations = {
   actOnGroup: {
     method: 'POST',
     path: '/groups/:group/:action',
-    summary: 'Cancel, pause, resume or retry every job of a group whose state allows it, and that the account may change',
+    summary:
+      'Cancel, pause, resume or retry every job of a group whose state allows it, and that the account may change',
     answer: z.object({
       changed: z.array(z.number()),
       /** Jobs that stayed as they were, and why. */

@@ -20,12 +20,17 @@ export interface Admission {
   setLimits(change: Partial<Concurrency>): Promise<Concurrency>;
 }
 
-export function createAdmission(context: Pick<JobContext, 'database' | 'records' | 'clouds' | 'nodes' | 'closing' | 'log'>): Admission {
+export function createAdmission(
+  context: Pick<JobContext, 'database' | 'records' | 'clouds' | 'nodes' | 'closing' | 'log'>,
+): Admission {
   const { database, records, clouds, nodes, closing, log } = context;
-  const waiters = new Map<string, { attempt: number; go: () => void }>();
-  let looking: Promise<void> | null = null;
+  const waiters = new Map<string, () => void>();
+  let looking = false;
   let again = false;
-  const limits = async () => ({ ...NOBODY_SAID, ...((await readSetting(database, SETTING)) as Partial<Concurrency> | null) });
+  const limits = async () => ({
+    ...NOBODY_SAID,
+    ...((await readSetting(database, SETTING)) as Partial<Concurrency> | null),
+  });
 
   async function lookOnce(): Promise<void> {
     const bounds = await limits();
@@ -39,23 +44,26 @@ export function createAdmission(context: Pick<JobContext, 'database' | 'records'
       return admitted;
     });
     for (const job of through) {
-      waiters.get(job)?.go();
+      waiters.get(job)?.();
       waiters.delete(job);
     }
     for (const [job, reason] of reasons) records.running(job)?.wait(reason);
   }
 
+  const lookUntilDone = async () => {
+    looking = true;
+    while (again && waiters.size > 0 && !closing.aborted) {
+      again = false;
+      await lookOnce().catch((error: unknown) => {
+        if (!closing.aborted)
+          log.warn({ fault: Fault.from(error, 'the queue').report() }, 'the queue was not looked at');
+      });
+    }
+    looking = false;
+  };
   const look = () => {
     again = true;
-    looking ??= (async () => {
-      while (again && waiters.size > 0 && !closing.aborted) {
-        again = false;
-        await lookOnce().catch((error: unknown) => {
-          if (!closing.aborted) log.warn({ fault: Fault.from(error, 'the queue').report() }, 'the queue was not looked at');
-        });
-      }
-      looking = null;
-    })();
+    if (!looking) void lookUntilDone();
   };
   const timer = setInterval(look, LOOK_MILLISECONDS);
   timer.unref();
@@ -65,7 +73,7 @@ export function createAdmission(context: Pick<JobContext, 'database' | 'records'
     async take(job) {
       const record = await records.open(job);
       const { attempt } = record.row;
-      const passed = new Promise<void>((go) => waiters.set(job, { attempt, go }));
+      const passed = new Promise<void>((go) => waiters.set(job, go));
       record.stopped.addEventListener('abort', look, { once: true });
       look();
       await passed;

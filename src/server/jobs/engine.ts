@@ -4,8 +4,8 @@ import { delay } from '../../base/backoff.ts';
 import { inJob, type Log } from '../../base/log.ts';
 import { Fault, type FaultReport } from '../../model/fault.ts';
 import { type Database, watchPool } from '../store/database.ts';
-import type { DurableStep } from './copy.ts';
 import type { Admission } from './admission.ts';
+import type { DurableStep } from './copy.ts';
 
 /** Ours on purpose: workflows of an older build go on under a newer one as long as their steps stay as they are. */
 const APPLICATION_VERSION = 'cloudspan-jobs-1';

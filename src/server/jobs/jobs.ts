@@ -24,16 +24,16 @@ import {
 import { insertPlaces } from '../store/places.ts';
 import { insertQueued } from '../store/queue.ts';
 import { raiseEpoch } from '../store/settings.ts';
+import { type Admission, createAdmission } from './admission.ts';
 import type { JobContext } from './context.ts';
 import { copySteps, copyWorkflow, type DurableStep } from './copy.ts';
-import { type Admission, createAdmission } from './admission.ts';
 import { deleteSourceNow } from './delete-source.ts';
 import { type Endpoints, resolveEndpoints } from './endpoints.ts';
 import { type Engine, openEngine } from './engine.ts';
-import { keepSchedule } from './schedule.ts';
 import { newMarker } from './marker.ts';
 import { preflightCopy } from './preflight.ts';
 import { viewOfJob } from './record.ts';
+import { keepSchedule } from './schedule.ts';
 import { seedWork } from './seed.ts';
 import { exportWork, importWork } from './transfer.ts';
 import { cancelEnd, leftoversByLedger } from './undo.ts';
@@ -311,6 +311,6 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       await opened?.close();
     },
   };
-  keepSchedule(context, jobs);
+  keepSchedule(context, jobs, () => opened !== null);
   return jobs;
 }

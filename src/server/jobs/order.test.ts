@@ -64,6 +64,10 @@ it('starts nothing before its time or outside of its window, by the clock of its
 });
 
 it('starts what is to be stopped at once, without slots', () => {
-  const { jobs } = started([job(1, ['cloud:a'], { stopping: true })], { jobs: 1, 'cloud:a': 1 }, { jobs: 1, 'cloud:a': 1 });
+  const { jobs } = started(
+    [job(1, ['cloud:a'], { stopping: true })],
+    { jobs: 1, 'cloud:a': 1 },
+    { jobs: 1, 'cloud:a': 1 },
+  );
   expect(jobs).toEqual(['j1']);
 });

@@ -67,7 +67,8 @@ function wordsOf(key: string, { groupNumber }: QueuedJob): string {
 
 function notYet({ schedule, ahead, failed, groupNumber }: QueuedJob, now: number): string | undefined {
   if (failed > 0) return `Group ${groupNumber} stopped, since a job of it did not succeed: retry that one, or cancel.`;
-  if (ahead > 0) return `It waits for ${ahead} ${ahead === 1 ? 'job' : 'jobs'} of earlier waves of group ${groupNumber}.`;
+  if (ahead > 0)
+    return `It waits for ${ahead} ${ahead === 1 ? 'job' : 'jobs'} of earlier waves of group ${groupNumber}.`;
   if (schedule?.at !== undefined && Date.parse(schedule.at) > now) return `It starts at ${schedule.at}.`;
   return isOpen(schedule, now) ? undefined : `It waits for its window: ${windowText(schedule)}.`;
 }

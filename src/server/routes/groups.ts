@@ -61,7 +61,9 @@ export function groupRoutes(jobs: Jobs, database: Database, owner: string): Pick
     async actOnGroup({ parameters, sight, signed }) {
       const action = ACTIONS.find((one) => one === parameters.action);
       if (action === undefined) {
-        throw new Fault('input.invalid', `a group cannot ${parameters.action}`, { remedy: `It can: ${ACTIONS.join(', ')}.` });
+        throw new Fault('input.invalid', `a group cannot ${parameters.action}`, {
+          remedy: `It can: ${ACTIONS.join(', ')}.`,
+        });
       }
       const { views } = await find(parameters.group, sight);
       const changed: number[] = [];

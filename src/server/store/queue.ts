@@ -21,7 +21,7 @@ export interface QueuedJob {
   groupConcurrency: number | null;
   /** Jobs of earlier waves that have not ended. */
   ahead: number;
-  /** Ended without success, in a group that stops then. */
+  /** Ended without success, in a group that stops then; zero for one that is retried. */
   failed: number;
 }
 
@@ -61,10 +61,11 @@ export async function takeSlots(
     );
     const taken = decide(jobs, new Map(used.map(({ key, count }) => [key, count])));
     for (const { job, attempt, keys } of taken) {
-      await query(
-        'INSERT INTO slots (job, attempt, key) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING',
-        [job, attempt, keys],
-      );
+      await query('INSERT INTO slots (job, attempt, key) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING', [
+        job,
+        attempt,
+        keys,
+      ]);
     }
   });
 }
@@ -83,7 +84,7 @@ async function readQueue(query: Query): Promise<QueuedJob[]> {
        coalesce(q.keys, (SELECT array_agg('cloud:' || cloud ORDER BY cloud) FROM unnest(j.clouds) cloud)) AS keys,
        g.id AS "group", g.number::integer AS "groupNumber", g.concurrency AS "groupConcurrency",
        coalesce((SELECT sum(w.open) FROM groups w WHERE w.job_group = g.id AND w.wave < q.wave), 0)::integer AS ahead,
-       CASE WHEN g.on_failure = 'stop' THEN
+       CASE WHEN g.on_failure = 'stop' AND j.attempt = 1 THEN
          coalesce((SELECT sum(w.failed) FROM groups w WHERE w.job_group = g.id), 0)::integer ELSE 0 END AS failed
      FROM unended j LEFT JOIN job_queue q ON q.job = j.id LEFT JOIN job_groups g ON g.id = q.job_group
      ORDER BY coalesce((j.request->>'priority')::integer, 1) DESC, j.number`,
