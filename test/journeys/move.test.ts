@@ -144,8 +144,7 @@ it('gives the source its settings back when the job is cancelled after it was se
     body: { kind: 'move', source: `${folder}/stays`, destination: 'vcd/vdc1' },
   });
   await site.until(
-    async () =>
-      (await settings(begun)).find(({ role }) => role === 'setting nics' && true)?.state === 'made' || undefined,
+    async () => (await settings(begun)).find(({ role }) => role === 'setting nics')?.state === 'made' || undefined,
     60,
     'the adapters were not disconnected',
   );
@@ -166,7 +165,6 @@ it('gives the source its settings back when the job is cancelled after it was se
   await site.client.retryJob({ job: job.id });
   const again = await site.end(job.id);
   expect(again.state, JSON.stringify(again.failure)).toBe('succeeded');
-  expect(again.progress?.alreadyThereBytes).toBeGreaterThan(0);
   await there(`${folder}/stays (moved, job ${job.number})`);
 }, 180_000);
 

@@ -4,8 +4,8 @@ import type { LedgerEntry } from '../../model/ledger.ts';
 import { OFF, roleOfSetting, SETTINGS, type SettingName, settingOf } from '../../model/setting.ts';
 import type { WorkResult } from '../../protocol/work.ts';
 import { contextOf, type Desk, type OrderOf } from './desk.ts';
+import { NOTHING } from './nothing.ts';
 import { persist } from './patience.ts';
-import { NOTHING } from './undo.ts';
 import type { Work } from './work.ts';
 
 /** Longest time that one change may take. */

@@ -19,6 +19,8 @@ export interface QueuedJob {
   group: string | null;
   groupNumber: number | null;
   groupConcurrency: number | null;
+  /** Not all jobs of its group are there yet. */
+  gathering: boolean;
   /** Jobs of earlier waves that have not ended. */
   ahead: number;
   /** Ended without success, in a group that stops then; zero for one that is retried. */
@@ -83,6 +85,7 @@ async function readQueue(query: Query): Promise<QueuedJob[]> {
        EXISTS (SELECT FROM slots s WHERE s.job = j.id) AS held, j.request->'schedule' AS schedule,
        coalesce(q.keys, (SELECT array_agg('cloud:' || cloud ORDER BY cloud) FROM unnest(j.clouds) cloud)) AS keys,
        g.id AS "group", g.number::integer AS "groupNumber", g.concurrency AS "groupConcurrency",
+       coalesce(NOT g.ready AND g.created_at > now() - interval '10 minutes', false) AS gathering,
        coalesce((SELECT sum(w.open) FROM groups w WHERE w.job_group = g.id AND w.wave < q.wave), 0)::integer AS ahead,
        CASE WHEN g.on_failure = 'stop' AND j.attempt = 1 THEN
          coalesce((SELECT sum(w.failed) FROM groups w WHERE w.job_group = g.id), 0)::integer ELSE 0 END AS failed
