@@ -29,8 +29,8 @@ export async function benchManyJobs(_folder: string): Promise<Row[]> {
   await client.setConcurrency({ body: { jobs: JOBS } });
   const requests = vms.map(({ name }) => ({
     kind: 'copy' as const,
-    source: `vc/DC1/vm/${name}`,
-    destination: 'vcd/vdc1',
+    source: `vc/Berlin/vm/${name}`,
+    destination: 'vcd/vdc-frankfurt',
   }));
   await site.until(
     async () =>
@@ -40,13 +40,18 @@ export async function benchManyJobs(_folder: string): Promise<Row[]> {
   );
   const over = new AbortController();
   const asked = askAllTheTime(site, over.signal);
-  const group = await client.startGroup({ body: { name: 'many', jobs: requests.map((request) => ({ request })) } });
-  let jobs: JobView[] = group.jobs;
-  while (jobs.some(({ endedAt }) => endedAt === undefined)) {
-    await sleep(2_000);
-    jobs = (await client.getGroup({ group: group.id })).jobs;
+  let jobs: JobView[] = [];
+  try {
+    const group = await client.startGroup({ body: { name: 'many', jobs: requests.map((request) => ({ request })) } });
+    jobs = group.jobs;
+    while (jobs.some(({ endedAt }) => endedAt === undefined)) {
+      await sleep(2_000);
+      jobs = (await client.getGroup({ group: group.id })).jobs;
+    }
+  } finally {
+    over.abort();
+    await asked;
   }
-  over.abort();
   const answers = (await asked).toSorted((one, other) => one - other);
   const failed = jobs.filter(({ state }) => state !== 'succeeded');
   if (failed.length > 0) throw new Error(`${failed.length} jobs did not succeed: ${failed[0]?.failure?.message}`);
@@ -79,7 +84,7 @@ async function askAllTheTime({ client }: Installation, over: AbortSignal): Promi
   const asks = [
     () => client.listJobs({ query: { limit: 50 } }),
     () => client.listClouds({}),
-    () => client.listObjects({ query: { cloud: 'vc', path: '/DC1' } }),
+    () => client.listObjects({ query: { cloud: 'vc', path: '/Berlin' } }),
   ];
   for (let turn = 0; !over.aborted; turn++) {
     const begun = performance.now();

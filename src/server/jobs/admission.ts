@@ -37,12 +37,16 @@ export function createAdmission(
     const names = new Map([...clouds.list(), ...nodes.list()].map(({ id, name }) => [id, name]));
     const through: string[] = [];
     let reasons = new Map<string, string>();
-    await takeSlots(database, (jobs, used) => {
+    const started = await takeSlots(database, (jobs, used) => {
       const { admitted, waiting } = admit(jobs, used, (key) => slotsOf(key, bounds, names), Date.now());
       through.push(...admitted.map(({ job }) => job), ...jobs.flatMap(({ held, id }) => (held ? id : [])));
       reasons = waiting;
       return admitted;
     });
+    for (const [job, at] of started) {
+      const row = records.running(job)?.row;
+      if (row !== undefined) row.started_at ??= at;
+    }
     for (const job of through) {
       waiters.get(job)?.();
       waiters.delete(job);

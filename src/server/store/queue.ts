@@ -44,12 +44,13 @@ export async function insertQueued(
 
 /**
  * Decides about every job that has not ended, in their order, as one server at a time. `decide` answers the keys whose
- * slots each job takes.
+ * slots each job takes. It has started then: the times of starts are in the order of the jobs.
  */
 export async function takeSlots(
   { transaction }: Database,
   decide: (jobs: QueuedJob[], used: Map<string, number>) => { job: string; attempt: number; keys: string[] }[],
-): Promise<void> {
+): Promise<Map<string, Date>> {
+  const started = new Map<string, Date>();
   await transaction(async (query) => {
     await query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
     await query(
@@ -63,6 +64,9 @@ export async function takeSlots(
     );
     const taken = decide(jobs, new Map(used.map(({ key, count }) => [key, count])));
     for (const { job, attempt, keys } of taken) {
+      const at = new Date();
+      started.set(job, at);
+      await query('UPDATE jobs SET started_at = coalesce(started_at, $2) WHERE id = $1', [job, at]);
       await query('INSERT INTO slots (job, attempt, key) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING', [
         job,
         attempt,
@@ -70,6 +74,7 @@ export async function takeSlots(
       ]);
     }
   });
+  return started;
 }
 
 async function readQueue(query: Query): Promise<QueuedJob[]> {
