@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { benchDelta } from './delta.ts';
 import { benchEncryption } from './encryption.ts';
 import { benchEndToEnd } from './end-to-end.ts';
+import { benchManyJobs } from './many-jobs.ts';
 import type { Row } from './measure.ts';
 import { benchMemory } from './memory.ts';
 import { benchSearch } from './search.ts';
@@ -21,6 +22,7 @@ const benches: Record<string, (folder: string) => Promise<Row[]>> = {
   delta: benchDelta,
   memory: benchMemory,
   search: benchSearch,
+  'many-jobs': benchManyJobs,
 };
 
 const words = process.argv.slice(2);

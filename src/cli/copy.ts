@@ -3,10 +3,12 @@ import { Fault } from '../model/fault.ts';
 import { parseCloudPath } from '../model/path.ts';
 import type { CopyRequest, JobView } from '../protocol/api/jobs.ts';
 import type { Client } from '../protocol/client.ts';
-import { parseUnknown, readPriority, refuseFlagAsArgument } from './flags.ts';
+import { parseUnknown, readCount, readPriority } from './flags.ts';
+import { printStarted } from './group-started.ts';
 import { findObject } from './objects.ts';
 import { bytesText, printJson, printLine } from './output.ts';
 import { followJob } from './progress.ts';
+import { scheduleOf } from './schedule.ts';
 import { connectLast } from './session.ts';
 
 export interface CopyFlags {
@@ -35,14 +37,9 @@ export interface CopyFlags {
 
 export const collect = (value: string, all: string[]) => [...all, value];
 
-export function addCopy(program: Command): void {
-  program
-    .command('copy <source> <destination>')
-    .description(
-      'copy a VM, vApp, template or image of a disc (media): <cloud>/<path> to a folder, pool, VDC, catalog or datastore\n' +
-        '<cloud>/<path>. ' +
-        'What can be chosen at the destination (datastore, policy, …) are flags of their own: see --check.',
-    )
+/** The flags that copies and moves have, one by one or many together. */
+export function withCopyFlags(command: Command): Command {
+  return command
     .option('--name <name>', 'name of the copy (default: the name of the source)')
     .option(
       '--network <from=to>',
@@ -53,30 +50,79 @@ export function addCopy(program: Command): void {
     .option('--property <key=value>', 'value of an OVF property', collect, [])
     .option('--power-on', 'power the copy on when it is proven')
     .option('--power-off-source', 'shut the source down first (without it a running source is refused)')
-    .option('--keep-mac', 'keep the MAC addresses')
-    .option('--keep-uuid', 'keep the BIOS UUID')
     .option('--rename', 'take a new name when the name exists')
     .option('--accept-eulas', 'accept the licenses that the package carries')
     .option('--seed <path>', 'an earlier copy at the destination: only what differs from it travels')
     .option('--priority <1-4>', 'part of a shared limit or way: 2 gets more than twice what 1 gets, and so on')
+    .option('--at <time>', 'start not before this time, as 2026-07-01T22:00:00+02:00')
+    .option(
+      '--window <hours>',
+      "start only in this part of the week, as 'mon-fri 22:00-06:00'; may be repeated. What runs at its end goes on",
+      collect,
+      [],
+    )
+    .option('--time-zone <name>', 'of the windows, as Europe/Berlin (default: that of the server)')
+    .option('--pause-at-end', 'pause what still runs at the end of the window, until the next')
     .option('--check', 'only run the checks and show what can be chosen')
-    .option('--detach', 'start the job and return')
+    .option('--detach', 'start and return')
     .option('--json', 'lines of JSON')
-    .allowUnknownOption()
-    .allowExcessArguments()
-    .action((source: string, destination: string, flags: CopyFlags, command: Command) =>
-      copy(source, destination, flags, command.args.slice(2)),
-    );
+    .allowUnknownOption();
 }
 
-async function copy(source: string, destination: string, flags: CopyFlags, words: string[]): Promise<void> {
-  for (const word of [source, destination]) {
-    refuseFlagAsArgument(word, 'cloudspan copy <source> <destination> … --datastore fast');
+export function addCopy(program: Command): void {
+  withCopyFlags(
+    program
+      .command('copy <source> <destination...>')
+      .description(
+        'copy a VM, vApp, template or image of a disc (media): <cloud>/<path> to a folder, pool, VDC, catalog or datastore\n' +
+          '<cloud>/<path>. With several sources the last path is the destination of all: they become a group.\n' +
+          'What can be chosen at the destination (datastore, policy, …) are flags of their own: see --check.',
+      )
+      .option('--keep-mac', 'keep the MAC addresses')
+      .option('--keep-uuid', 'keep the BIOS UUID'),
+  ).action((_source: string, _destination: string[], flags: CopyFlags, command: Command) =>
+    copy('copy', flags, command.args),
+  );
+  withCopyFlags(
+    program
+      .command('move <source> <destination...>')
+      .description(
+        'copy, then set the source aside once the copy is proven: it stays, powered off, renamed, its adapters\n' +
+          'disconnected, and nothing starts it. `cloudspan jobs undo` moves back, `cloudspan jobs delete-source` deletes it.\n' +
+          'MAC addresses and BIOS UUID are kept.',
+      )
+      .option('--new-mac', 'let the destination make new MAC addresses')
+      .option('--new-uuid', 'let the destination make a new BIOS UUID')
+      .option('--delete-source-after <days>', 'delete the source so many days after the move, if the copy is proven'),
+  ).action((_source: string, _destination: string[], flags: CopyFlags, command: Command) =>
+    copy('move', flags, command.args),
+  );
+}
+
+async function copy(kind: CopyRequest['kind'], flags: CopyFlags, args: string[]): Promise<void> {
+  const end = args.findIndex((word) => word.startsWith('--'));
+  const paths = end < 0 ? args : args.slice(0, end);
+  const words = end < 0 ? [] : args.slice(end);
+  if (paths.length < 2) {
+    throw new Fault('input.invalid', `cloudspan ${kind} needs a source and a destination before its flags`, {
+      remedy: `Write: cloudspan ${kind} <source> <destination> … --datastore fast`,
+    });
   }
+  const destination = paths.at(-1) ?? '';
+  const requests = paths.slice(0, -1).map((source) => requestOf(source, destination, flags, words, kind));
   await using connection = await connectLast();
   const { client } = connection;
-  const request = requestOf(source, destination, flags, words);
-  if (flags.check === true) return await check(client, request, flags.json === true);
+  const [request] = requests;
+  if (flags.check === true) {
+    for (const one of requests) await check(client, one, flags.json === true);
+    return;
+  }
+  if (request === undefined || requests.length > 1) {
+    if (flags.name !== undefined) throw new Fault('input.invalid', '--name names one copy, and these are several');
+    const name = `${kind === 'move' ? 'Move' : 'Copy'} ${requests.length} to ${destination}`;
+    const group = await client.startGroup({ body: { name, jobs: requests.map((one) => ({ request: one })) } });
+    return printStarted(group, flags.json === true);
+  }
   const job = await client.startJob({ body: request });
   if (flags.detach === true) {
     if (flags.json === true) printJson({ job: job.number, id: job.id });
@@ -99,9 +145,17 @@ async function copy(source: string, destination: string, flags: CopyFlags, words
 }
 
 /** What the flags ask for. Fault: `input.invalid`. */
-export function requestOf(source: string, destination: string, flags: CopyFlags, words: string[]): CopyRequest {
+export function requestOf(
+  source: string,
+  destination: string,
+  flags: CopyFlags,
+  words: string[],
+  kind: CopyRequest['kind'] = 'copy',
+): CopyRequest {
+  const schedule = scheduleOf(flags);
+  const days = flags.deleteSourceAfter;
   return {
-    kind: 'copy',
+    kind,
     source,
     destination,
     ...(flags.name === undefined ? {} : { name: flags.name }),
@@ -110,12 +164,14 @@ export function requestOf(source: string, destination: string, flags: CopyFlags,
     placement: Object.fromEntries(parseUnknown(words)),
     powerOn: flags.powerOn === true,
     powerOffSource: flags.powerOffSource === true,
-    keepMac: flags.keepMac === true,
-    keepUuid: flags.keepUuid === true,
+    keepMac: kind === 'move' ? flags.newMac !== true : flags.keepMac === true,
+    keepUuid: kind === 'move' ? flags.newUuid !== true : flags.keepUuid === true,
     onNameClash: flags.rename === true ? 'rename' : 'fail',
     acceptEulas: flags.acceptEulas === true,
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
     ...(flags.priority === undefined ? {} : { priority: readPriority(flags.priority) }),
+    ...(schedule === undefined ? {} : { schedule }),
+    ...(days === undefined ? {} : { deleteSourceAfterDays: readCount(days, '--delete-source-after') }),
   };
 }
 

@@ -29,6 +29,12 @@ export function readSeconds(text: string, flag: string): number {
   throw new Fault('input.invalid', `${flag} ${text} is no time`, { remedy: 'Write 90s, 10m, 2h or 7d.' });
 }
 
+/** A whole number, one or more. */
+export function readCount(text: string, flag: string): number {
+  if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
+  throw new Fault('input.invalid', `${flag} ${text} is no whole number above zero`);
+}
+
 /** `--name value`, `--name=value` and `--name` (a switch) out of what the command itself did not know. */
 export function parseUnknown(words: readonly string[]): Map<string, string> {
   const values = new Map<string, string>();

@@ -44,6 +44,11 @@ export function addJobs(program: Command): void {
     .description('run a failed or cancelled job again; what arrived is kept')
     .option('--json', 'answer as JSON')
     .action(retry);
+  jobs
+    .command('delete-source <job>')
+    .description('delete for good the source that a move set aside; refused unless the copy is proven and there')
+    .option('--json', 'answer as JSON')
+    .action(deleteSource);
   addUndo(jobs);
   jobs.command('log <job>').description('the log of a job').option('--json', 'answer as JSON').action(log);
   jobs
@@ -97,6 +102,12 @@ async function show(id: string, flags: JsonFlag & { follow?: boolean }): Promise
     printLine(`  what to do: ${job.failure.remedy}`);
     for (const leftover of job.failure.leftovers) printLine(`  left over: ${leftover}`);
   } else if (job.result !== undefined) endOf(job, false);
+  if (job.waitsFor !== undefined) printLine(`  ${job.waitsFor}`);
+  if (job.movedSource !== undefined) {
+    const { state, deleteAt, refusal } = job.movedSource;
+    printLine(`  source: ${state}${deleteAt === undefined ? '' : `, to be deleted at ${deleteAt}`}`);
+    if (refusal !== undefined) printLine(`  source: not deleted: ${refusal}`);
+  }
   if (job.undo !== undefined) printUndo(job.undo);
 }
 
@@ -136,6 +147,13 @@ async function retry(id: string, flags: JsonFlag): Promise<void> {
     await followJob(connection.client, job.id, flags.json === true, new AbortController().signal),
     flags.json === true,
   );
+}
+
+async function deleteSource(id: string, flags: JsonFlag): Promise<void> {
+  await using connection = await connectLast();
+  const job = await connection.client.deleteSource({ job: id });
+  if (flags.json === true) return printJson({ job: job.number, source: job.movedSource });
+  printLine(`the source of job ${job.number} is deleted`);
 }
 
 async function log(id: string, flags: JsonFlag): Promise<void> {

@@ -8,6 +8,7 @@ import { addClouds } from './clouds.ts';
 import { addCopy } from './copy.ts';
 import { addDoctor } from './doctor.ts';
 import { addGrants } from './grants.ts';
+import { addGroups } from './groups.ts';
 import { addJobs } from './jobs.ts';
 import { addLimit } from './limits.ts';
 import { addLogLevel } from './log-level.ts';
@@ -36,6 +37,7 @@ export function addClientCommands(program: Command): void {
   addExport(program);
   addImport(program);
   addJobs(program);
+  addGroups(program);
   addDoctor(program);
   addVerify(program);
   addAccounts(program);

@@ -25,7 +25,7 @@ async function undo(id: string, flags: { yes?: boolean; json?: boolean }): Promi
     const preview = await client.previewUndo({ job: id });
     if (flags.json === true) return printJson(preview);
     printRows(preview.rows);
-    const some = preview.rows.some(({ outcome }) => outcome === 'remove');
+    const some = preview.rows.some(({ outcome }) => outcome === 'remove' || outcome === 'restore');
     return printLine(
       some
         ? `nothing was touched; carry it out with: cloudspan jobs undo ${preview.job} --yes`

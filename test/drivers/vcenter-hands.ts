@@ -79,6 +79,21 @@ export class VcenterHands {
     });
   }
 
+  /** A call that answers at once. */
+  async plain(method: string, type: string, id: string, content = ''): Promise<void> {
+    await this.#signedIn((cookie) => this.#soap(method, type, id, content, cookie));
+  }
+
+  /** The XML of one property. */
+  async document(type: string, id: string, path: string): Promise<string> {
+    const spec =
+      `<specSet><propSet><type>${type}</type><pathSet>${path}</pathSet></propSet>` +
+      `<objectSet><obj type="${type}">${id}</obj></objectSet></specSet><options/>`;
+    return this.#signedIn((cookie) =>
+      this.#soap('RetrievePropertiesEx', 'PropertyCollector', 'propertyCollector', spec, cookie),
+    );
+  }
+
   /** Runs a task to its end. */
   async task(method: string, type: string, id: string, content = ''): Promise<void> {
     await this.#signedIn(async (cookie) => {

@@ -6,9 +6,9 @@ import type { MarkedObject } from '../../model/seen-object.ts';
 import type { WorkResult } from '../../protocol/work.ts';
 import type { Desk, OrderOf } from './desk.ts';
 import { removalLedger, unsettled } from './ledger-book.ts';
+import { NOTHING } from './nothing.ts';
 import { persist } from './patience.ts';
 import { judgeSetting, restoreSetting } from './set-aside.ts';
-import { NOTHING } from './undo.ts';
 import type { Work } from './work.ts';
 
 /** Areas and leases, which hold no result: they are given back whatever became of them. */

@@ -4,9 +4,12 @@ import type { LedgerEntry } from '../../model/ledger.ts';
 import { OFF, roleOfSetting, SETTINGS, type SettingName, settingOf } from '../../model/setting.ts';
 import type { WorkResult } from '../../protocol/work.ts';
 import { contextOf, type Desk, type OrderOf } from './desk.ts';
+import { NOTHING } from './nothing.ts';
 import { persist } from './patience.ts';
-import { NOTHING } from './undo.ts';
 import type { Work } from './work.ts';
+
+/** Longest time that one change may take. */
+const CHANGE_MILLISECONDS = 5 * 60_000;
 
 /**
  * Sets the source of a move aside. Each setting is in the ledger with its old value before it is changed; what a row says
@@ -67,8 +70,10 @@ async function change(
       'intent',
       object,
     ));
-  if (value !== after) await sources.set(object, setting, after, signal);
+  // A change that was begun is waited for, also by a cancelled job: it could come after the undo has looked.
+  if (value !== after) await sources.set(object, setting, after, AbortSignal.timeout(CHANGE_MILLISECONDS));
   await ledger.settle(row, 'made', object);
+  signal.throwIfAborted();
 }
 
 function isOpen({ state }: LedgerEntry): boolean {

@@ -3,21 +3,10 @@ import type { LedgerEntry } from '../../model/ledger.ts';
 import type { WorkResult } from '../../protocol/work.ts';
 import type { Desk, OrderOf } from './desk.ts';
 import { jointLedger, madeOnly, unsettled } from './ledger-book.ts';
+import { NOTHING } from './nothing.ts';
 import { persist } from './patience.ts';
 import { restoreSetting } from './set-aside.ts';
 import type { Work } from './work.ts';
-
-/** The description in the result of a work that moves nothing. */
-export const NOTHING = {
-  kind: 'vm' as const,
-  name: '',
-  notes: '',
-  machines: [],
-  networks: [],
-  startOrder: [],
-  properties: [],
-  eulas: [],
-};
 
 /**
  * Removes what the named works left in the cloud, by their ledger. What cannot be removed is named in the result: an

@@ -24,8 +24,8 @@ export function createAdmission(
   context: Pick<JobContext, 'database' | 'records' | 'clouds' | 'nodes' | 'closing' | 'log'>,
 ): Admission {
   const { database, records, clouds, nodes, closing, log } = context;
-  const waiters = new Map<string, { attempt: number; go: () => void }>();
-  let looking: Promise<void> | null = null;
+  const waiters = new Map<string, () => void>();
+  let looking = false;
   let again = false;
   const limits = async () => ({
     ...NOBODY_SAID,
@@ -37,31 +37,37 @@ export function createAdmission(
     const names = new Map([...clouds.list(), ...nodes.list()].map(({ id, name }) => [id, name]));
     const through: string[] = [];
     let reasons = new Map<string, string>();
-    await takeSlots(database, (jobs, used) => {
+    const started = await takeSlots(database, (jobs, used) => {
       const { admitted, waiting } = admit(jobs, used, (key) => slotsOf(key, bounds, names), Date.now());
       through.push(...admitted.map(({ job }) => job), ...jobs.flatMap(({ held, id }) => (held ? id : [])));
       reasons = waiting;
       return admitted;
     });
+    for (const [job, at] of started) {
+      const row = records.running(job)?.row;
+      if (row !== undefined) row.started_at ??= at;
+    }
     for (const job of through) {
-      waiters.get(job)?.go();
+      waiters.get(job)?.();
       waiters.delete(job);
     }
     for (const [job, reason] of reasons) records.running(job)?.wait(reason);
   }
 
+  const lookUntilDone = async () => {
+    looking = true;
+    while (again && waiters.size > 0 && !closing.aborted) {
+      again = false;
+      await lookOnce().catch((error: unknown) => {
+        if (!closing.aborted)
+          log.warn({ fault: Fault.from(error, 'the queue').report() }, 'the queue was not looked at');
+      });
+    }
+    looking = false;
+  };
   const look = () => {
     again = true;
-    looking ??= (async () => {
-      while (again && waiters.size > 0 && !closing.aborted) {
-        again = false;
-        await lookOnce().catch((error: unknown) => {
-          if (!closing.aborted)
-            log.warn({ fault: Fault.from(error, 'the queue').report() }, 'the queue was not looked at');
-        });
-      }
-      looking = null;
-    })();
+    if (!looking) void lookUntilDone();
   };
   const timer = setInterval(look, LOOK_MILLISECONDS);
   timer.unref();
@@ -71,7 +77,7 @@ export function createAdmission(
     async take(job) {
       const record = await records.open(job);
       const { attempt } = record.row;
-      const passed = new Promise<void>((go) => waiters.set(job, { attempt, go }));
+      const passed = new Promise<void>((go) => waiters.set(job, go));
       record.stopped.addEventListener('abort', look, { once: true });
       look();
       await passed;

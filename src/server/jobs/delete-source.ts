@@ -4,10 +4,8 @@ import { type JobRow, readJob } from '../store/jobs.ts';
 import { beginDeletion, endDeletion, readDueDeletions } from '../store/moves.ts';
 import type { JobContext } from './context.ts';
 import { holderOf } from './holders.ts';
+import { type Refusal, weakProof, weakResult } from './source-needed.ts';
 
-/** A copy that its own cloud gives up sooner than this is no reason to delete the source. */
-const LEASE_DAYS = 30;
-const DAY_MILLISECONDS = 24 * 3600_000;
 /** What could not be deleted when it was due is tried again so much later. */
 const AGAIN_HOURS = 6;
 
@@ -28,19 +26,14 @@ export async function deleteSource(context: JobContext, row: JobRow, user: strin
     throw new Fault('job.state', `job ${number} is not over, or is being undone: its source stays`);
   }
   try {
-    const refuse = (why: string, remedy: string) => {
-      throw new Fault('source.needed', `the source of job ${number} stays: ${why}`, { remedy });
+    const refuse = (refusal: Refusal | undefined) => {
+      if (refusal === undefined) return;
+      throw new Fault('source.needed', `the source of job ${number} stays: ${refusal.why}`, { remedy: refusal.remedy });
     };
-    const weak = receipt?.disks.find(({ level }) => level === 'sent');
-    if (receipt === null)
-      refuse('the job has no receipt', 'Compare both by cloudspan verify, and delete it in its cloud.');
-    if (weak !== undefined) {
-      refuse(
-        `the receipt of disk ${weak.label} says only what was sent, not what the destination holds`,
-        'Have the copy read back: cloudspan verify; then delete the source in its cloud.',
-      );
-    }
-    await expectResult(context, result.object, row.marker, refuse);
+    refuse(weakProof(receipt));
+    const { cloud: named, id: object, name } = result.object;
+    const { seen } = await clouds.use(clouds.get(named).id, (node, cloud) => node.lookAt({ cloud, object }, closing));
+    refuse(weakResult(seen, row.marker, `"${name}" (${object}) in ${named}`, Date.now()));
     const source = row.clouds[0] ?? '';
     const holder = await holderOf(context, source, move.object);
     if (holder !== undefined) throw new Fault('object.in-use', `the source of job ${number} stays: ${holder} needs it`);
@@ -56,28 +49,6 @@ export async function deleteSource(context: JobContext, row: JobRow, user: strin
   const record = await records.open(row.id);
   await record.log('info', `the source was deleted, asked for by ${user}`);
   records.close(record);
-}
-
-/** The copy is there: its id, the marker, its final name, and no end of a lease near. */
-async function expectResult(
-  { clouds, closing }: JobContext,
-  { cloud: named, id: object, name }: NonNullable<JobRow['result']>['object'],
-  marker: string,
-  refuse: (why: string, remedy: string) => void,
-): Promise<void> {
-  const what = `"${name}" (${object}) in ${named}`;
-  const { seen } = await clouds.use(clouds.get(named).id, (node, cloud) => node.lookAt({ cloud, object }, closing));
-  if (seen === null) return refuse(`${what} is not there any more`, 'It may be the last one: undo the move.');
-  if (seen.marker !== marker || !seen.finished) {
-    return refuse(`${what} no longer carries the marker of the job`, 'See what became of it in its cloud.');
-  }
-  const ends = seen.leaseEnds === undefined ? Number.POSITIVE_INFINITY : Date.parse(seen.leaseEnds);
-  if (!(ends - Date.now() > LEASE_DAYS * DAY_MILLISECONDS)) {
-    refuse(
-      `the storage lease of ${what} ends at ${seen.leaseEnds}, and its cloud may delete it then`,
-      `Renew the lease to more than ${LEASE_DAYS} days, or to no end, in its cloud.`,
-    );
-  }
 }
 
 /** Deletes what is due. A refusal is in the log of its job, and tried again later. */

@@ -309,6 +309,6 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       await opened?.close();
     },
   };
-  keepSchedule(context, jobs);
+  keepSchedule(context, jobs, () => opened !== null);
   return jobs;
 }

@@ -6,7 +6,18 @@ const NOW = Date.parse('2026-07-01T12:00:00Z');
 
 function job(number: number, keys: string[], more: Partial<QueuedJob> = {}): QueuedJob {
   const idle = { stopping: false, held: false, schedule: undefined, group: null, groupNumber: null };
-  return { id: `j${number}`, number, attempt: 1, ...idle, groupConcurrency: null, ahead: 0, failed: 0, keys, ...more };
+  return {
+    id: `j${number}`,
+    number,
+    attempt: 1,
+    ...idle,
+    groupConcurrency: null,
+    gathering: false,
+    ahead: 0,
+    failed: 0,
+    keys,
+    ...more,
+  };
 }
 
 function started(jobs: QueuedJob[], limits: Record<string, number>, used: Record<string, number> = {}) {
@@ -45,6 +56,10 @@ it('holds back later waves, and a group that stopped', () => {
   expect(jobs).toEqual(['j1']);
   expect(waiting.get('j2')).toBe('It waits for 2 jobs of earlier waves of group 4.');
   expect(waiting.get('j3')).toMatch(/stopped/);
+});
+
+it('starts nothing of a group before all of it is there', () => {
+  expect(started([job(1, [], { group: 'g', groupNumber: 4, gathering: true })], {}).jobs).toEqual([]);
 });
 
 it('keeps to the concurrency of the group', () => {

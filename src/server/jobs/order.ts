@@ -65,7 +65,8 @@ function wordsOf(key: string, { groupNumber }: QueuedJob): string {
   return kind === 'group' ? `group ${groupNumber} runs as many as it may` : `its ${kind} is busy`;
 }
 
-function notYet({ schedule, ahead, failed, groupNumber }: QueuedJob, now: number): string | undefined {
+function notYet({ schedule, gathering, ahead, failed, groupNumber }: QueuedJob, now: number): string | undefined {
+  if (gathering) return `Group ${groupNumber} is still being put together.`;
   if (failed > 0) return `Group ${groupNumber} stopped, since a job of it did not succeed: retry that one, or cancel.`;
   if (ahead > 0)
     return `It waits for ${ahead} ${ahead === 1 ? 'job' : 'jobs'} of earlier waves of group ${groupNumber}.`;

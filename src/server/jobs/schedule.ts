@@ -11,12 +11,13 @@ const LOOK_MILLISECONDS = 5_000;
 /**
  * Pauses what runs beyond its window and wants that, resumes it in the next one, and deletes sources of moves that are
  * due. A job that somebody else paused is not resumed. Until the server closes.
+ * @param ready False while the server is on hold: then nothing is touched.
  */
-export function keepSchedule(context: JobContext, jobs: Pick<Jobs, 'pause' | 'resume'>): void {
+export function keepSchedule(context: JobContext, jobs: Pick<Jobs, 'pause' | 'resume'>, ready: () => boolean): void {
   const { closing, log } = context;
   let looking = false;
   const look = async () => {
-    if (looking) return;
+    if (looking || !ready()) return;
     looking = true;
     try {
       await pauseAndResume(context, jobs);

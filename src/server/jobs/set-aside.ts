@@ -18,8 +18,9 @@ export async function setAside(
   { source }: CopyPlan,
   signal: AbortSignal,
 ): Promise<void> {
-  const { database, owner } = context;
+  const { database } = context;
   const { row } = record;
+  const { owner } = row;
   const order = {
     kind: 'set-aside' as const,
     epoch: row.epoch,

@@ -8,7 +8,7 @@ import type { Jobs } from '../jobs/jobs.ts';
 import { shownJob } from '../people/shown-job.ts';
 import type { Sight } from '../people/sight.ts';
 import type { Database } from '../store/database.ts';
-import { type GroupRow, insertGroup, readGroup, readGroups } from '../store/groups.ts';
+import { type GroupRow, insertGroup, readGroup, readGroups, writeReady } from '../store/groups.ts';
 import { readPlaces, writeRunner } from '../store/places.ts';
 import type { Handlers } from './bind.ts';
 
@@ -46,6 +46,7 @@ export function groupRoutes(jobs: Jobs, database: Database, owner: string): Pick
       for (const [index, { request, wave }] of body.jobs.entries()) {
         await jobs.start(request, sight.objects, { id: signed.account, name: user }, `${id}.${index}`, { id, wave });
       }
+      await writeReady(database, id);
       const { row, views } = await find(id, sight);
       return { ...viewOf(row, views), jobs: views };
     },

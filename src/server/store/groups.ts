@@ -27,6 +27,11 @@ export async function insertGroup(
   );
 }
 
+/** All its jobs are there: they may start. A server that died before is not waited for longer than ten minutes. */
+export async function writeReady({ query }: Database, group: string): Promise<void> {
+  await query('UPDATE job_groups SET ready = true WHERE id = $1', [group]);
+}
+
 /** By id or number. */
 export async function readGroup({ query }: Database, group: string): Promise<GroupRow | null> {
   const byNumber = /^\d{1,9}$/.test(group);

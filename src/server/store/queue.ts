@@ -19,9 +19,11 @@ export interface QueuedJob {
   group: string | null;
   groupNumber: number | null;
   groupConcurrency: number | null;
+  /** Not all jobs of its group are there yet. */
+  gathering: boolean;
   /** Jobs of earlier waves that have not ended. */
   ahead: number;
-  /** Ended without success, in a group that stops then. */
+  /** Ended without success, in a group that stops then; zero for one that is retried. */
   failed: number;
 }
 
@@ -42,12 +44,13 @@ export async function insertQueued(
 
 /**
  * Decides about every job that has not ended, in their order, as one server at a time. `decide` answers the keys whose
- * slots each job takes.
+ * slots each job takes. It has started then: the times of starts are in the order of the jobs.
  */
 export async function takeSlots(
   { transaction }: Database,
   decide: (jobs: QueuedJob[], used: Map<string, number>) => { job: string; attempt: number; keys: string[] }[],
-): Promise<void> {
+): Promise<Map<string, Date>> {
+  const started = new Map<string, Date>();
   await transaction(async (query) => {
     await query('SELECT pg_advisory_xact_lock($1)', [LOCK]);
     await query(
@@ -61,6 +64,9 @@ export async function takeSlots(
     );
     const taken = decide(jobs, new Map(used.map(({ key, count }) => [key, count])));
     for (const { job, attempt, keys } of taken) {
+      const at = new Date();
+      started.set(job, at);
+      await query('UPDATE jobs SET started_at = coalesce(started_at, $2) WHERE id = $1', [job, at]);
       await query('INSERT INTO slots (job, attempt, key) SELECT $1, $2, unnest($3::text[]) ON CONFLICT DO NOTHING', [
         job,
         attempt,
@@ -68,6 +74,7 @@ export async function takeSlots(
       ]);
     }
   });
+  return started;
 }
 
 async function readQueue(query: Query): Promise<QueuedJob[]> {
@@ -83,8 +90,9 @@ async function readQueue(query: Query): Promise<QueuedJob[]> {
        EXISTS (SELECT FROM slots s WHERE s.job = j.id) AS held, j.request->'schedule' AS schedule,
        coalesce(q.keys, (SELECT array_agg('cloud:' || cloud ORDER BY cloud) FROM unnest(j.clouds) cloud)) AS keys,
        g.id AS "group", g.number::integer AS "groupNumber", g.concurrency AS "groupConcurrency",
+       coalesce(NOT g.ready AND g.created_at > now() - interval '10 minutes', false) AS gathering,
        coalesce((SELECT sum(w.open) FROM groups w WHERE w.job_group = g.id AND w.wave < q.wave), 0)::integer AS ahead,
-       CASE WHEN g.on_failure = 'stop' THEN
+       CASE WHEN g.on_failure = 'stop' AND j.attempt = 1 THEN
          coalesce((SELECT sum(w.failed) FROM groups w WHERE w.job_group = g.id), 0)::integer ELSE 0 END AS failed
      FROM unended j LEFT JOIN job_queue q ON q.job = j.id LEFT JOIN job_groups g ON g.id = q.job_group
      ORDER BY coalesce((j.request->>'priority')::integer, 1) DESC, j.number`,

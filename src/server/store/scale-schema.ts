@@ -6,7 +6,8 @@ export const scaleSchema = `
     deleted_at timestamptz, delete_at timestamptz, refusal text, refused_at timestamptz);
   CREATE TABLE job_groups (
     id text PRIMARY KEY, number bigint GENERATED ALWAYS AS IDENTITY UNIQUE, owner text NOT NULL, account text NOT NULL,
-    name text NOT NULL, concurrency integer, on_failure text NOT NULL, created_at timestamptz NOT NULL DEFAULT now());
+    name text NOT NULL, concurrency integer, on_failure text NOT NULL,
+    ready boolean NOT NULL DEFAULT false, created_at timestamptz NOT NULL DEFAULT now());
   CREATE TABLE job_queue (
     job text PRIMARY KEY REFERENCES jobs ON DELETE CASCADE, owner text NOT NULL,
     job_group text REFERENCES job_groups, wave integer NOT NULL DEFAULT 1, keys text[] NOT NULL,
