@@ -36,7 +36,7 @@ export interface Clouds {
   add(request: z.output<typeof AddCloudSchema>, signal: AbortSignal): Promise<CloudView>;
   /** Signs in again, also after a refused login. */
   test(cloud: string, signal: AbortSignal): Promise<CloudView>;
-  /** Believes another certificate from now on, and signs in with it. Fault as `test`; it is believed all the same. */
+  /** Believes another certificate from now on, and signs in with it. Faults as `test`; what `cloud.untrusted` refuses is not kept. */
   trust(cloud: string, trust: Trust): Promise<CloudView>;
   /** Forgets it here; touches nothing in it. The caller has checked that no job uses it. */
   remove(cloud: string): Promise<void>;
@@ -247,9 +247,19 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       const entry = find(cloud);
       await writeTrust(database, entry.row.id, trust);
       await entry.opening?.catch(() => {});
+      const { row: before, state } = entry;
       entry.open = false;
-      entry.row = { ...entry.row, trust, fault: null };
-      await open(entry);
+      entry.row = { ...before, trust, fault: null };
+      try {
+        await open(entry);
+      } catch (error) {
+        if (!(error instanceof Fault) || error.code !== 'cloud.untrusted') throw error;
+        // A CA that does not vouch for it replaces nothing, and what waits goes on waiting.
+        await writeTrust(database, before.id, before.trust);
+        await settle(entry, state === 'connected' ? 'connecting' : state, { trust: before.trust, fault: before.fault });
+        entry.wake.abort();
+        throw error;
+      }
       entry.wake.abort();
       return viewOf(entry);
     },
