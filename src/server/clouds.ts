@@ -8,6 +8,7 @@ import type { AddCloudSchema, CheckNewCloudSchema, CloudView } from '../protocol
 import type { CloudCheck } from '../protocol/cloud-check.ts';
 import { refuseFailedWalk, tooOld, walkToCloud } from './cloud-check.ts';
 import { asTold, sessionRequest, splitOptions, withoutAccount } from './cloud-session.ts';
+import { viewOfCloud } from './cloud-view.ts';
 import type { Events } from './events.ts';
 import type { NodeClient } from './link/node-client.ts';
 import type { Nodes } from './nodes.ts';
@@ -50,7 +51,7 @@ export interface Clouds {
   check(cloud: string, signal: AbortSignal): Promise<CloudCheck>;
   /** Signs in again, also after a refused login. */
   test(cloud: string, signal: AbortSignal): Promise<CloudView>;
-  /** Believes another certificate from now on, and signs in with it. Fault as `test`; it is believed all the same. */
+  /** Believes another certificate from now on, and signs in with it. Faults as `test`; what `cloud.untrusted` refuses is not kept. */
   trust(cloud: string, trust: Trust): Promise<CloudView>;
   /** Forgets it here; touches nothing in it. The caller has checked that no job uses it. */
   remove(cloud: string): Promise<void>;
@@ -86,7 +87,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
   const entries = new Map<string, Entry>();
   const told = new Map<string, NodeJS.Timeout>();
 
-  const publish = (entry: Entry) => events.publish({ type: 'cloud', cloud: viewOf(entry, owner) });
+  const publish = (entry: Entry) => events.publish({ type: 'cloud', cloud: viewOfCloud(entry, owner) });
 
   const settle = async (entry: Entry, state: CloudView['state'], change: Partial<CloudRow>): Promise<void> => {
     entry.state = state;
@@ -234,6 +235,25 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
     entry.wake.abort();
   };
 
+  const believe = async (entry: Entry, trust: Trust): Promise<void> => {
+    await writeTrust(database, entry.row.id, trust);
+    await entry.opening?.catch(() => {});
+    const { row: before, state } = entry;
+    entry.open = false;
+    entry.row = { ...before, trust, fault: null };
+    try {
+      if (before.sign_in !== 'own-only' || before.base !== null) await open(entry);
+    } catch (error) {
+      if (!(error instanceof Fault) || error.code !== 'cloud.untrusted') throw error;
+      // A CA that does not vouch for it replaces nothing, and what waits goes on waiting.
+      await writeTrust(database, before.id, before.trust);
+      await settle(entry, state === 'connected' ? 'connecting' : state, { trust: before.trust, fault: before.fault });
+      throw error;
+    } finally {
+      entry.wake.abort();
+    }
+  };
+
   nodes.onLinked((node) => {
     for (const entry of entries.values()) {
       if (entry.row.node === node && entry.row.fault?.retry !== 'never') entry.wake.abort();
@@ -244,10 +264,10 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
   return {
     list: () =>
       ofAll()
-        .map((entry) => viewOf(entry, owner))
+        .map((entry) => viewOfCloud(entry, owner))
         .sort((a, b) => a.name.localeCompare(b.name)),
     get: (cloud) => find(cloud).row,
-    view: (cloud) => viewOf(find(cloud), owner),
+    view: (cloud) => viewOfCloud(find(cloud), owner),
     nameOf: (id) => entries.get(id)?.row.name ?? null,
     async adopt(row) {
       const before = entries.get(row.id);
@@ -255,7 +275,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       if (before !== undefined) await leave(before);
       const entry = enter(row, true, await countObjects(database, row.id));
       publish(entry);
-      return viewOf(entry, owner);
+      return viewOfCloud(entry, owner);
     },
     async drop(id) {
       const entry = entries.get(id);
@@ -301,7 +321,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       }
       const entry = enter(row, true, 0);
       publish(entry);
-      return viewOf(entry, owner);
+      return viewOfCloud(entry, owner);
     },
     async checkNew({ name, node: nodeName, driver, options, trust }, signal) {
       const node = nodes.get(nodeName);
@@ -326,19 +346,15 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       const entry = find(cloud);
       await open(entry);
       entry.wake.abort();
-      return viewOf(entry, owner);
+      return viewOfCloud(entry, owner);
     },
     async trust(cloud, trust) {
       const entry = find(cloud);
-      for (const one of [entry, ...[...entries.values()].filter(({ row }) => row.base === entry.row.id)]) {
-        await writeTrust(database, one.row.id, trust);
-        await one.opening?.catch(() => {});
-        one.open = false;
-        one.row = { ...one.row, trust, fault: null };
-        if (one === entry && one.row.sign_in !== 'own-only') await open(one);
-        one.wake.abort();
+      await believe(entry, trust);
+      for (const own of [...entries.values()].filter(({ row }) => row.base === entry.row.id)) {
+        await believe(own, trust).catch(() => {});
       }
-      return viewOf(entry, owner);
+      return viewOfCloud(entry, owner);
     },
     async remove(cloud) {
       const entry = find(cloud);
@@ -366,27 +382,4 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       await Promise.all([...entries.values()].map(leave));
     },
   };
-}
-
-function viewOf({ row, state, objects }: Entry, owner: string): CloudView {
-  return {
-    id: row.id,
-    name: row.name,
-    driver: row.driver,
-    node: row.node,
-    ...(row.owner === owner ? {} : { tenant: row.owner }),
-    ...(row.sign_in === 'shared' ? {} : { ownAccounts: true }),
-    options: row.options,
-    trust: row.trust,
-    state,
-    ...(row.fault === null ? {} : { fault: row.fault }),
-    ...(row.about === null ? {} : { product: row.about.product, version: row.about.version }),
-    ...(row.about?.checked === undefined ? {} : { checked: withoutCertificate(row.about.checked) }),
-    objects,
-    facets: row.about?.facets ?? [],
-  };
-}
-
-function withoutCertificate({ certificate: _, ...checked }: CloudCheck): CloudView['checked'] {
-  return checked;
 }

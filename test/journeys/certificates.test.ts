@@ -66,7 +66,9 @@ const file = async (name: string, content: string | Buffer) => {
   return path;
 };
 
-test('a certificate is asked for with a key that stays on the server, and is shown as soon as it is uploaded', async () => {
+test('a certificate is asked for with a key that stays on the server, and is shown as soon as it is uploaded', {
+  timeout: 180_000,
+}, async () => {
   const links = (await server.client.listNodes({})).nodes.map(({ since }) => since);
   const asked = await terminal.run(['certificates', 'request', 'cs.example', '127.0.0.1']);
   expect(asked.code, asked.stderr).toBe(0);

@@ -2,6 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createIdentity } from '../../src/base/identity.ts';
 import { createLog } from '../../src/base/log.ts';
 import { readRoots } from '../../src/node/roots.ts';
 import type { JobView } from '../../src/protocol/api/jobs.ts';
@@ -92,6 +93,9 @@ test.each([
     }
     const wrong = await terminal.run(['clouds', 'trust', name, '--fingerprint', '1'.repeat(64), '--json']);
     expect(faultCode(wrong)).toBe('cloud.untrusted');
+    const { certificate: stranger } = await createIdentity('somebody else');
+    const body = { trust: { kind: 'ca' as const, pem: stranger } };
+    await expect(site.client.trustCloud({ cloud: before.id, body })).rejects.toMatchObject({ code: 'cloud.untrusted' });
     expect((await cloud(name)).trust).toEqual(before.trust);
     expect((await job(id)).state).toBe('waiting');
 

@@ -60,6 +60,9 @@ test('a new account sees nothing, by any operation, whatever ids it guesses', as
     addChannel: { name: 'x', target: { kind: 'syslog', host: 'localhost', port: 6514 } },
     releaseHold: {},
     createTenant: { name: 'x' },
+    requestCertificate: { names: ['x'] },
+    uploadCertificate: { pem: 'x' },
+    trustCloud: { trust: { kind: 'pin', sha256: '0'.repeat(64) } },
     addGrant: { account: 'newcomer', at: 'a', effect: 'allow', rights: ['see'] },
   };
   for (const [name, { method, path, needs }] of Object.entries(apiOperations)) {

@@ -2,11 +2,8 @@
 import { z } from 'zod';
 import type { ApiOperation } from './operation.ts';
 
-const name = z
-  .string()
-  .min(1)
-  .max(253)
-  .regex(/^(?:\*\.)?[A-Za-z0-9._:-]+$/);
+const host = /^(?:\*\.)?[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*$/;
+const name = z.union([z.string().max(253).regex(host), z.ipv6()]);
 
 const one = {
   subject: z.string(),

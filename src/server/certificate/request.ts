@@ -1,4 +1,5 @@
 import { createPrivateKey, webcrypto } from 'node:crypto';
+import { isIP } from 'node:net';
 
 const ALGORITHMS = {
   ec: { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' },
@@ -20,9 +21,7 @@ export async function createRequest(names: string[], type: KeyType): Promise<{ k
     signingAlgorithm: algorithm,
     extensions: [
       new x509.SubjectAlternativeNameExtension(
-        names.map((value) =>
-          /^[\d.]+$|:/.test(value) ? { type: 'ip' as const, value } : { type: 'dns' as const, value },
-        ),
+        names.map((value) => (isIP(value) !== 0 ? { type: 'ip' as const, value } : { type: 'dns' as const, value })),
       ),
     ],
   });
