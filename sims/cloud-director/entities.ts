@@ -43,6 +43,8 @@ export interface User extends Entity {
 export interface Vdc extends Entity {
   cpuLimitMhz: number;
   memoryLimitMb: number;
+  /** Machines that it may hold; absent or 0 = no limit. */
+  vmQuota?: number;
   access: XmlElement | null;
 }
 

@@ -125,6 +125,7 @@ async function addOrg(
             description: '',
             cpuLimitMhz: 0,
             memoryLimitMb: 0,
+            vmQuota: 0,
             storageProfiles: [{ name: '*', limitMb: 0 }],
             networks: [],
             vapps: [],
@@ -193,6 +194,7 @@ async function addVdc(
     ...base(org, source.name, source.description),
     cpuLimitMhz: source.cpuLimitMhz,
     memoryLimitMb: source.memoryLimitMb,
+    vmQuota: source.vmQuota,
     access: null,
   };
   const profiles = source.storageProfiles.map((profile, index) => ({
@@ -320,7 +322,7 @@ async function makeVm(
     primaryNic: 0,
     configs: [],
     drives: [{ type: 15, name: 'CD/DVD Drive 1', media: null }],
-    customization: { enabled: false, computerName: computerNameOf(source.name, source.osType), rest: {} },
+    customization: { enabled: source.customized, computerName: computerNameOf(source.name, source.osType), rest: {} },
     products: [],
     transport: '',
     biosUuid: randomUUID(),

@@ -99,7 +99,7 @@ function vdcChildren(view: View, vdc: Vdc, admin: boolean): Markup[] {
     leaf('NicQuota', 0),
     leaf('NetworkQuota', 20),
     leaf('UsedNetworkCount', networks.length),
-    leaf('VmQuota', 0),
+    leaf('VmQuota', vdc.vmQuota ?? 0),
     leaf('IsEnabled', true),
     el(
       'VdcStorageProfiles',

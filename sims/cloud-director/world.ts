@@ -41,6 +41,8 @@ const machine = z.object({
   firmware: z.enum(['bios', 'efi']).default('bios'),
   hardwareVersion: z.string().default('vmx-19'),
   poweredOn: z.boolean().default(false),
+  /** Customized by the cloud at its start. */
+  customized: z.boolean().default(false),
   disks: z.array(disk).default([]),
   nics: z.array(nic).default([]),
 });
@@ -63,6 +65,7 @@ const vdc = z.object({
   description: z.string().default(''),
   cpuLimitMhz: z.number().int().min(0).default(0),
   memoryLimitMb: z.number().int().min(0).default(0),
+  vmQuota: z.number().int().min(0).default(0),
   /** The first one is the default; `limitMb` 0 = no limit. */
   storageProfiles: z
     .array(z.object({ name, limitMb: z.number().int().min(0).default(0) }))

@@ -70,6 +70,8 @@ export type VmRecord = Entity & {
   bootOptions: Data;
   /** Members of `VmConfigInfo`: product, property, ovfSection, eula … */
   vApp?: Data;
+  /** Particularities that a world gave it: `encrypted`, `change-tracking`, `no-tools`. */
+  particular?: string[];
   nestedHV?: boolean;
   cpuHotAdd?: boolean;
   memoryHotAdd?: boolean;

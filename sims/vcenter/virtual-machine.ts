@@ -138,7 +138,7 @@ export function configInfo(lab: Lab, vm: VmRecord): Data {
     },
     vAppConfig: vm.vApp && vmConfigInfo(vm.vApp),
     vAssertsEnabled: false,
-    changeTrackingEnabled: false,
+    changeTrackingEnabled: vm.particular?.includes('change-tracking') ?? false,
     firmware: vm.firmware,
     guestAutoLockEnabled: true,
     nestedHVEnabled: vm.nestedHV ?? false,
@@ -146,6 +146,7 @@ export function configInfo(lab: Lab, vm: VmRecord): Data {
     memoryReservationLockedToMax: false,
     messageBusTunnelEnabled: false,
     migrateEncryption: 'opportunistic',
+    ...(vm.particular?.includes('encrypted') ? { keyId: { _type: 'CryptoKeyId', keyId: 'lab-key' } } : {}),
   };
 }
 
@@ -188,11 +189,16 @@ function runtime(_lab: Lab, vm: VmRecord): Data {
   };
 }
 
+function toolsStatus(vm: VmRecord): string {
+  if (vm.particular?.includes('no-tools')) return 'toolsNotInstalled';
+  return vm.power === 'poweredOn' ? 'toolsOk' : 'toolsNotRunning';
+}
+
 function guest(_lab: Lab, vm: VmRecord): Data {
   const on = vm.power === 'poweredOn';
   return {
     _type: 'GuestInfo',
-    toolsStatus: on ? 'toolsOk' : 'toolsNotRunning',
+    toolsStatus: toolsStatus(vm),
     toolsVersionStatus2: 'guestToolsUnmanaged',
     toolsVersionStatus: 'guestToolsUnmanaged',
     toolsRunningStatus: on ? 'guestToolsRunning' : 'guestToolsNotRunning',
@@ -234,7 +240,7 @@ function summary(lab: Lab, vm: VmRecord): Data {
     runtime: runtime(lab, vm),
     guest: {
       guestId: vm.power === 'poweredOn' ? vm.guestId : undefined,
-      toolsStatus: vm.power === 'poweredOn' ? 'toolsOk' : 'toolsNotRunning',
+      toolsStatus: toolsStatus(vm),
       toolsVersionStatus: 'guestToolsUnmanaged',
       toolsVersionStatus2: 'guestToolsUnmanaged',
       toolsRunningStatus: vm.power === 'poweredOn' ? 'guestToolsRunning' : 'guestToolsNotRunning',

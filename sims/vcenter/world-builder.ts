@@ -2,6 +2,7 @@ import { createCipheriv, createHash, randomBytes } from 'node:crypto';
 import { type FileHandle, open } from 'node:fs/promises';
 import { flatOf, onDisk } from './datastore-files.ts';
 import { entityName, type Lab } from './lab.ts';
+import { withParticulars } from './particulars.ts';
 import type { FolderRecord } from './record.ts';
 import { newVApp, orderEntry } from './resource-pool.ts';
 import type { Data } from './value.ts';
@@ -174,7 +175,16 @@ async function addVm(
     await fillDisk(file, wanted.size, wanted.content);
   }
   const power = vm.power === 'on' ? 'poweredOn' : vm.power === 'off' ? 'poweredOff' : 'suspended';
-  lab.put({ ...made, power, template: vm.template, ...(power === 'poweredOn' ? { poweredAt: made.created } : {}) });
+  const { particular } = vm;
+  const devices = withParticulars(lab, made, vm);
+  lab.put({
+    ...made,
+    devices,
+    particular,
+    power,
+    template: vm.template,
+    ...(power === 'poweredOn' ? { poweredAt: made.created } : {}),
+  });
   return made.id;
 }
 

@@ -20,6 +20,10 @@ const disk = z.strictObject({
   /** Position in the machine's `controllers`. */
   controller: z.int().min(0).default(0),
   unit: z.int().min(0).optional(),
+  /** How vSphere tells of it. Its bytes are an ordinary disk's all the same. */
+  particular: z
+    .array(z.enum(['independent', 'nonpersistent', 'rdm-physical', 'rdm-virtual', 'shared', 'linked', 'encrypted']))
+    .default([]),
 });
 
 const nic = z.strictObject({
@@ -59,6 +63,10 @@ const worldVm = z.strictObject({
   template: z.boolean().default(false),
   properties: z.array(property).default([]),
   extraConfig: z.record(z.string(), z.string()).default({}),
+  /** Devices bound to the host, and what else is particular about it. */
+  particular: z
+    .array(z.enum(['usb', 'pci', 'serial', 'tpm', 'iso', 'floppy', 'encrypted', 'change-tracking', 'no-tools']))
+    .default([]),
 });
 
 const vApp = z.strictObject({

@@ -39,6 +39,7 @@ test('a new account sees nothing, by any operation, whatever ids it guesses', as
     preflight: copy('a/DC 1/vm/web%2F01 100%25', 'b/DC 1/vm', 'x').body,
     startJob: copy('a/DC 1/vm/web%2F01 100%25', 'b/DC 1/vm', 'x').body,
     probeCloud: { node: 'left', driver: 'toy', options: {} },
+    checkNewCloud: { node: 'left', driver: 'toy', options: {} },
     addCloud: { name: 'x', node: 'left', driver: 'toy', options: {}, trust: { kind: 'pin', sha256: '0'.repeat(64) } },
     createJoinToken: {},
     handPackageKey: {

@@ -1,4 +1,5 @@
 import type { Check } from '../../model/check.ts';
+import { contentChecks } from '../../model/content-checks.ts';
 import { Fault } from '../../model/fault.ts';
 import { disksOf, type PackageDescription, partsOf } from '../../model/machine.ts';
 import { freeMediaName } from '../../model/media.ts';
@@ -17,6 +18,7 @@ import { urnOf } from './entity.ts';
 import { adapterOf } from './hardware.ts';
 import { hasEulas } from './instantiate.ts';
 import { type Placement, readPlacement } from './placement.ts';
+import { leaseChecks, quotaChecks } from './quota-checks.ts';
 import type { Session } from './session.ts';
 import { freeName } from './unfinished.ts';
 import { linkOf, mediaType } from './xml.ts';
@@ -38,8 +40,10 @@ export async function checkImport(session: Session, request: ImportRequest, sign
   if (destination.kind === 'vdc') {
     checks.push(versionCheck(request.description, placement, destination));
     checks.push(await networkCheck(session, request, destination, signal));
+    checks.push(...(await quotaChecks(session, request.description, destination, signal)));
+    checks.push(...leaseChecks(placement));
   }
-  if (!media) checks.push(...contentChecks(request));
+  if (!media) checks.push(...deviceChecks(request), ...contentChecks(request));
   return checks;
 }
 
@@ -201,7 +205,7 @@ async function networkCheck(
   };
 }
 
-function contentChecks({ description, keepUuid, acceptEulas }: ImportRequest): Check[] {
+function deviceChecks({ description, keepUuid, acceptEulas }: ImportRequest): Check[] {
   const checks: Check[] = [];
   const rounded = disksOf(description).filter((disk) => roundedCapacity(disk.capacityBytes) !== disk.capacityBytes);
   checks.push(

@@ -9,6 +9,7 @@ import type { Exports, OpenExport, WorkContext } from '../driver.ts';
 import { describeSource, readPlainDescriptor, systemOf } from './describe.ts';
 import { closeArea, type DownloadArea, fileBytes, fileUrl, openArea } from './download.ts';
 import { isMediaId } from './entity.ts';
+import { machineChecks } from './machine-checks.ts';
 import { checkMedia, openMedia, readMedia } from './media-export.ts';
 import type { Session } from './session.ts';
 import { nameOfObstacle, obstacle, readSource, type Source } from './source.ts';
@@ -66,7 +67,7 @@ async function check(session: Session, id: string, signal: AbortSignal): Promise
       remedy: 'Set them up again at the destination, or map these networks to ones that are routed there.',
     });
   }
-  return checks;
+  return [...checks, ...(await machineChecks(session, source, signal))];
 }
 
 function namedDisksOf(source: Source): string[] {

@@ -1,7 +1,9 @@
 import { checkSteps, isOfSession } from '../../base/check-steps.ts';
 import type { Check } from '../../model/check.ts';
+import { contentChecks } from '../../model/content-checks.ts';
 import { disksOf } from '../../model/machine.ts';
 import type { ImportRequest } from '../driver.ts';
+import { hardwareChecks } from './hardware-checks.ts';
 import { isMapped } from './import-spec.ts';
 import { checkName, freeName, namesIn } from './machine-names.ts';
 import { createImportSpec, type Plan, planImport } from './plan.ts';
@@ -25,7 +27,13 @@ export async function importChecks(session: Session, request: ImportRequest, sig
     },
     (name) => (name === request.name ? `The name "${name}" is free.` : `It will be called "${name}".`),
   );
-  checks.push(spaceCheck(request, plan), ...networkChecks(request), ...eulaChecks(request));
+  checks.push(
+    spaceCheck(request, plan),
+    ...networkChecks(request),
+    ...eulaChecks(request),
+    ...contentChecks(request, { format: plan.placement.format, ordersStarts: plan.description.kind === 'vapp' }),
+    ...hardwareChecks(plan, await session.about(signal)),
+  );
   if (plan.replaced.length > 0) {
     checks.push({
       name: 'hardware',

@@ -25,9 +25,21 @@ export interface SourceMachine {
   config: Element;
   powerState: string;
   hasSnapshots: boolean;
+  /** `toolsNotInstalled`; empty where it is not told. */
+  toolsStatus: string;
+  /** Names of custom attributes that have a value, without those of Cloudspan. */
+  attributes: string[];
 }
 
-const MACHINE_PATHS = ['name', 'config', 'runtime.powerState', 'snapshot'];
+const MACHINE_PATHS = [
+  'name',
+  'config',
+  'runtime.powerState',
+  'snapshot',
+  'guest.toolsStatus',
+  'customValue',
+  'availableField',
+];
 const VAPP_PATHS = ['name', 'vAppConfig', 'vm', 'resourcePool'];
 
 /**
@@ -181,11 +193,23 @@ async function describeAll(
       config,
       powerState: props.get('runtime.powerState')?.text ?? '',
       hasSnapshots: props.has('snapshot'),
+      toolsStatus: props.get('guest.toolsStatus')?.text ?? '',
+      attributes: attributesOf(props),
     });
     const machineId = packageId(name, taken);
     described.push(describeMachine({ id: ref.id, name, config, machineId, networkName: (id) => networks.get(id) }));
   }
   return { machines, described };
+}
+
+function attributesOf(props: ObjectContent['props']): string[] {
+  const names = new Map(
+    (props.get('availableField')?.children ?? []).map((field) => [textOf(field, 'key'), textOf(field, 'name') ?? '']),
+  );
+  return (props.get('customValue')?.children ?? [])
+    .filter((value) => (textOf(value, 'value') ?? '') !== '')
+    .map((value) => names.get(textOf(value, 'key')) ?? '')
+    .filter((name) => name !== '');
 }
 
 /** An id for the package made of a name: letters, digits, dots, dashes; unique among `taken`. */

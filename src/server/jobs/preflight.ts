@@ -6,8 +6,11 @@ import type { Clouds } from '../clouds.ts';
 import type { Nodes } from '../nodes.ts';
 import type { Objects } from '../objects.ts';
 import type { Paths } from '../reach/paths.ts';
+import type { Database } from '../store/database.ts';
 import type { CopyOrder } from '../store/jobs.ts';
+import { readPaces } from '../store/pace.ts';
 import { type Endpoints, resolveEndpoints, resolveNetworks } from './endpoints.ts';
+import { modeCheck, timeCheck } from './expectation.ts';
 import { mayBeMended } from './insist.ts';
 
 /** What a copy will do, found out before anything is touched. Small: it is the output of a durable step. */
@@ -36,6 +39,7 @@ export const POWERED_OFF = 'machine-powered-off';
 const SHUT_DOWN_CHOICE = 'Or ask for it: --power-off-source shuts the guest down before the copy.';
 
 export interface PreflightOptions {
+  database: Database;
   objects: Objects;
   clouds: Clouds;
   nodes: Nodes;
@@ -77,9 +81,12 @@ export async function preflightCopy(
   ];
   if (order.kind === 'move') checks.push(checkAside(clouds, plan));
   if (plan.seed !== undefined) checks.push(await checkSeed(options, plan, plan.seed, signal));
+  checks.push(modeCheck(plan.source, plan.shutDown, order.powerOn));
   // Checks that were broken off are no failures of theirs.
   signal.throwIfAborted();
   const totalBytes = partsOf(description as PackageDescription).reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
+  const paces = await readPaces(options.database, plan.source.cloud, plan.destination.cloud);
+  checks.push(timeCheck(totalBytes, paces));
   return { checks: forShutdown(checks, plan.shutDown), totalBytes, plan };
 }
 
