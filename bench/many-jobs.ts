@@ -66,7 +66,7 @@ export async function benchManyJobs(_folder: string): Promise<Row[]> {
 }
 
 function row(name: string, ours: number, peer: number, unit: string): Row {
-  return { case: name, unit, ours, peer, peerName: 'at most', ratio: peer / ours, aim: 1 };
+  return { case: name, unit, ours, peer, peerName: 'at most', ratio: ours === 0 ? 1 : peer / ours, aim: 1 };
 }
 
 function time(text: string | undefined): number {

@@ -1,5 +1,6 @@
 import { Fault } from '../../model/fault.ts';
 import type { Concurrency } from '../../protocol/api/concurrency.ts';
+import { readJob } from '../store/jobs.ts';
 import { freeSlots, slotsOf, takeSlots } from '../store/queue.ts';
 import { readSetting, writeSetting } from '../store/settings.ts';
 import type { JobContext } from './context.ts';
@@ -81,6 +82,8 @@ export function createAdmission(
       record.stopped.addEventListener('abort', look, { once: true });
       look();
       await passed;
+      // It may have been given its slots before this record was read.
+      record.row.started_at ??= (await readJob(database, job))?.started_at ?? null;
       return {
         async [Symbol.asyncDispose]() {
           // Where the database is away now, the next look finds the job ended.
