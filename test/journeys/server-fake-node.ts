@@ -19,9 +19,8 @@ import { STRAIGHT } from '../../src/node/outward.ts';
 import { acceptUpgrade } from '../../src/node/upgrade.ts';
 import { INVENTORY_PATH } from '../../src/protocol/link.ts';
 import type { WorkOrder, WorkState } from '../../src/protocol/work.ts';
-import { description, inventory, MIB, machine } from './server-toy-cloud.ts';
-
-const ROOT = 'a'.repeat(64);
+import { ledgerRow, ROOT, resultOf } from './server-fake-works.ts';
+import { description, inventory, machine } from './server-toy-cloud.ts';
 
 export interface FakeWork {
   order: WorkOrder;
@@ -206,7 +205,7 @@ function handlersOf(node: FakeNode): Handlers {
   const end = (work: FakeWork, phase: WorkState['phase']) => {
     work.state = { ...work.state, phase, revision: work.state.revision + 1, text: phase };
     if (phase !== 'done') return;
-    work.state.result = resultOf(node, work.order);
+    work.state.result = resultOf(node.arrivingRoot, work.order);
     const made = work.state.result.object;
     if (made !== undefined)
       node.objects = [...node.objects.filter(({ id }) => id !== made.id), machine(made.id, made.name)];
@@ -377,26 +376,4 @@ function handlersOf(node: FakeNode): Handlers {
     },
     reach: async () => ({ reachable: true }),
   };
-}
-
-function ledgerRow(order: WorkOrder & { kind: 'import' }, state: 'made') {
-  const { job, owner, cloud, marker } = order;
-  const made = {
-    action: 'create',
-    kind: 'vm',
-    role: 'machine',
-    name: order.order.name,
-    objectId: `new-${marker}`,
-  } as const;
-  return { id: `row-${marker}`, job, owner, cloud, marker, ...made, state, at: new Date().toISOString() };
-}
-
-function resultOf(node: FakeNode, order: WorkOrder) {
-  if (order.kind === 'undo')
-    return { description: description('') as never, disks: [], differences: [], leftovers: [] };
-  const root = order.kind === 'import' ? node.arrivingRoot : ROOT;
-  const proof = { disk: 'd0', label: 'Hard disk 1', capacityBytes: MIB, root, level: 'sent' as const };
-  const base = { description: description('x') as never, disks: [proof], differences: [], leftovers: [] };
-  if (order.kind !== 'import') return { ...base, version: 'v1' };
-  return { ...base, object: { id: `new-${order.marker}`, kind: 'vm', name: order.order.name } };
 }
