@@ -6,6 +6,7 @@ import { Fault } from '../model/fault.ts';
 import type { AddCloudSchema, CloudView } from '../protocol/api/clouds.ts';
 import { sessionRequest, splitOptions } from './cloud-session.ts';
 import type { Events } from './events.ts';
+import type { Fleet } from './fleet/fleet.ts';
 import type { NodeClient } from './link/node-client.ts';
 import type { Nodes } from './nodes.ts';
 import { type CloudRow, deleteCloud, insertCloud, readClouds, readSecrets, writeCloudState } from './store/clouds.ts';
@@ -33,6 +34,14 @@ export interface Clouds {
   use<T>(cloud: string, work: (node: NodeClient, id: string) => Promise<T>): Promise<T>;
   /** Signs in again where the node says `session.missing`. */
   reopen(cloud: string): Promise<void>;
+  /** Reads anew what another server may have changed. */
+  refresh(): Promise<void>;
+  /** How a cloud is, by the server that watches it. */
+  heard(view: CloudView): Promise<void>;
+  /** Objects of it changed. */
+  heardObjects(cloud: string): Promise<void>;
+  /** Tells the other servers how the clouds are, where this one watches them. */
+  tellAll(): void;
   close(): Promise<void>;
 }
 
@@ -53,11 +62,20 @@ export interface CloudsOptions {
   nodes: Nodes;
   vault: Vault;
   events: Events;
+  fleet: Fleet;
   owner: string;
   log: Log;
 }
 
-export async function openClouds({ database, nodes, vault, events, owner, log }: CloudsOptions): Promise<Clouds> {
+export async function openClouds({
+  database,
+  nodes,
+  vault,
+  events,
+  fleet,
+  owner,
+  log,
+}: CloudsOptions): Promise<Clouds> {
   const entries = new Map<string, Entry>();
   const told = new Map<string, NodeJS.Timeout>();
 
@@ -96,9 +114,8 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
     return entry.opening;
   };
 
-  const watch = async (entry: Entry): Promise<void> => {
+  const watch = async (entry: Entry, signal: AbortSignal): Promise<void> => {
     const { id, node } = entry.row;
-    const { signal } = entry.stop;
     for await (const event of nodes.client(node).inventory(id, signal)) {
       await applyInventory(database, owner, id, event);
       entry.objects = await countObjects(database, id);
@@ -118,13 +135,20 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
     for (let failures = 0; !signal.aborted; ) {
       const begun = performance.now();
       entry.wake = new AbortController();
+      let steward: AbortSignal | null = null;
       try {
         if (!entry.open && entry.row.fault?.retry === 'never') await pause(entry, Number.POSITIVE_INFINITY);
-        await nodes.untilLinked(entry.row.node, signal);
+        steward = await fleet.untilSteward(signal);
+        await nodes.untilLinked(entry.row.node, AbortSignal.any([signal, steward]));
         if (!entry.open) await open(entry);
-        await watch(entry);
+        await watch(entry, AbortSignal.any([signal, steward]));
       } catch (error) {
         if (signal.aborted) return;
+        if (steward?.aborted === true) {
+          // Another server watches it now, and says how it is.
+          entry.open = false;
+          continue;
+        }
         const fault = Fault.from(error, entry.row.name);
         log.info({ cloud: entry.row.name, fault: fault.report() }, 'the watch of the inventory ended');
         entry.open = false;
@@ -180,6 +204,24 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
     if (entry.row.fault?.retry === 'never') throw Fault.fromReport(entry.row.fault);
     await open(entry);
     entry.wake.abort();
+  };
+
+  const refresh = async (): Promise<void> => {
+    const rows = await readClouds(database);
+    for (const row of rows) {
+      const entry = entries.get(row.id);
+      if (entry === undefined) enter(row, false, await countObjects(database, row.id));
+      else {
+        const mended = entry.row.fault?.retry === 'never' && row.fault === null;
+        entry.row = row;
+        if (mended) entry.wake.abort();
+      }
+    }
+    for (const [id, entry] of entries) {
+      if (rows.some((row) => row.id === id)) continue;
+      entries.delete(id);
+      await leave(entry);
+    }
   };
 
   nodes.onLinked((node) => {
@@ -256,6 +298,20 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       }
     },
     reopen: (cloud) => reopen(find(cloud)),
+    refresh,
+    async heard(view) {
+      await refresh();
+      const entry = entries.get(view.id);
+      if (entry === undefined) return;
+      Object.assign(entry, { state: view.state, objects: view.objects });
+    },
+    async heardObjects(cloud) {
+      const entry = entries.get(cloud);
+      if (entry !== undefined) entry.objects = await countObjects(database, cloud);
+    },
+    tellAll: () => {
+      if (fleet.steward) for (const entry of entries.values()) publish(entry);
+    },
     async close() {
       for (const timer of told.values()) clearTimeout(timer);
       await Promise.all([...entries.values()].map(leave));

@@ -57,6 +57,8 @@ async function* lines(source: BackupSource, signal: AbortSignal): AsyncGenerator
   const queue = createQueue(signal);
   const dump = source.database.transaction(async (query) => {
     await query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+    // Whoever reads it may be slow.
+    await query('SET LOCAL idle_in_transaction_session_timeout = 0');
     let count = 0;
     for (const table of await listTables(query)) {
       await queue.put(`T ${table}\n`);

@@ -1,7 +1,14 @@
 import type { Query } from './database.ts';
 
-/** Sign-ins and join tokens are made anew; the list of migrations is. */
-const LEFT_OUT = new Set(['public.sessions', 'public.join_tokens', 'public.migrations', 'dbos.dbos_migrations']);
+/** Sign-ins, join tokens and the list of servers are made anew; the list of migrations is. */
+const LEFT_OUT = new Set([
+  'public.sessions',
+  'public.join_tokens',
+  'public.servers',
+  'public.leases',
+  'public.migrations',
+  'dbos.dbos_migrations',
+]);
 const BATCH = 500;
 
 /** Tables of the product and of its job executor, each behind those that it points to. */

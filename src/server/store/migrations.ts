@@ -1,5 +1,6 @@
 import type { Query } from './database.ts';
 import { peopleSchema } from './people-schema.ts';
+import { serversSchema } from './servers-schema.ts';
 
 /** Forward only: a released entry is never changed, a new one is put at the end. */
 const migrations: readonly string[] = [
@@ -88,6 +89,7 @@ const migrations: readonly string[] = [
     account text NOT NULL, key text NOT NULL, request text NOT NULL, answer jsonb,
     at timestamptz NOT NULL DEFAULT now(), PRIMARY KEY (account, key));
   `,
+  serversSchema,
 ];
 
 /** The advisory lock under which one server at a time migrates. */
