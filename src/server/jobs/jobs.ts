@@ -83,7 +83,7 @@ const runOf = ({ id, attempt }: Pick<JobRow, 'id' | 'attempt'>) => `${id}.${atte
  */
 export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
   const { database, records, owner, fleet, closing, log } = context;
-  const tenures = createTenures(database, records, fleet.id);
+  const tenures = createTenures(database, records, fleet.id, log);
   let opened: Engine | null = null;
   const engineFor = (what: string): Engine => {
     hold.refuse(what);

@@ -1,3 +1,4 @@
+import type { Log } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
 import type { Database } from '../store/database.ts';
 import { claimJob, stillHeld } from '../store/servers.ts';
@@ -15,13 +16,14 @@ export interface Tenures {
   check(): Promise<void>;
 }
 
-export function createTenures(database: Database, records: Records, server: string): Tenures {
+export function createTenures(database: Database, records: Records, server: string, log: Log): Tenures {
   const held = new Map<string, { epoch: number; control: AbortController }>();
 
   const lose = (job: string): void => {
     const entry = held.get(job);
     if (entry === undefined) return;
     held.delete(job);
+    log.warn({ job, epoch: entry.epoch }, 'another server has taken the job over: this server goes no further with it');
     const fault = new Fault('epoch.stale', `another server has taken job ${job} over`);
     const record = records.running(job);
     if (record !== null) {
