@@ -6,6 +6,7 @@ import { delay } from '../../base/backoff.ts';
 import { writeDurably } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
+import { isDatabaseAway } from '../store/away.ts';
 import type { Database } from '../store/database.ts';
 import { beat, enrol, GONE_SECONDS, leave, readServers, takeLease } from '../store/servers.ts';
 import { VERSION } from '../version.ts';
@@ -16,7 +17,7 @@ const LEASE_SECONDS = 10;
 /** The lease ends here a little earlier than in the database. */
 const SAFETY_MILLISECONDS = 1_500;
 /** A database that does not answer for so long is away. */
-const AWAY_MILLISECONDS = 4_000;
+const AWAY_MILLISECONDS = 6_000;
 
 export type FleetServer = Awaited<ReturnType<typeof readServers>>[number];
 
@@ -58,6 +59,9 @@ export async function openFleet(options: {
   let stewardship = new AbortController();
   let goodSince: number | null = null;
   let lastAnswer = performance.now();
+  /** When the question was asked that the database has not answered yet. */
+  let asked: number | null = null;
+  let refused = false;
   let beating: Promise<void> = Promise.resolve();
 
   const isSteward = () => alone || performance.now() < stewardUntil;
@@ -71,10 +75,13 @@ export async function openFleet(options: {
 
   const strike = async (): Promise<void> => {
     const begun = performance.now();
+    asked = begun;
     await beat(database, self());
     const was = isSteward();
     const got = !alone && (await takeLease(database, LEASE, id, LEASE_SECONDS));
     const ended = performance.now();
+    asked = null;
+    refused = false;
     if (got) {
       // Counted from before the question: the database may have answered it at once.
       stewardUntil = begun + LEASE_SECONDS * 1000 - SAFETY_MILLISECONDS;
@@ -94,6 +101,8 @@ export async function openFleet(options: {
       while (!closing.signal.aborted) {
         await strike().catch((error: unknown) => {
           goodSince = null;
+          asked = null;
+          refused = isDatabaseAway(error);
           if (!closing.signal.aborted) log.warn({ err: error }, 'the server could not say that it is there');
         });
         await delay(BEAT_MILLISECONDS, closing.signal).catch(() => {});
@@ -117,7 +126,7 @@ export async function openFleet(options: {
       return goodSince !== null && performance.now() - goodSince > GONE_SECONDS * 1000;
     },
     get away() {
-      return address !== '' && performance.now() - lastAnswer > BEAT_MILLISECONDS + AWAY_MILLISECONDS;
+      return refused || (asked !== null && performance.now() - asked > AWAY_MILLISECONDS);
     },
     list: () => readServers(database),
     onBeat: (listener) => void listeners.push(listener),
