@@ -17,7 +17,7 @@ trouble() {
 # --- Debian packages ---------------------------------------------------------------------------------------------------
 packages=(
   busybox-static chromium curl e2fsprogs extlinux faketime fdisk iperf3 iproute2 iputils-ping kmod mount nginx-light openssh-client
-  openssh-server openssl rsync python3 python3-venv qemu-system-x86 qemu-utils rclone syslinux-common time
+  openssh-server openssl postgresql rsync python3 python3-venv qemu-system-x86 qemu-utils rclone syslinux-common time
 )
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 wanted=()

@@ -1,7 +1,7 @@
 import { open, rename, rm, stat } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { Fault } from '../model/fault.ts';
-import { bytesText, printJson, printLine } from './output.ts';
+import { bytesText, printJson, printLine, printTable } from './output.ts';
 import { type Connection, connectLast } from './session.ts';
 
 interface JsonFlag {
@@ -27,6 +27,11 @@ export function addServer(program: Command): void {
     .description('the version of the server, and whether it is on hold')
     .option('--json', 'answer as JSON')
     .action(show);
+  server
+    .command('list')
+    .description('the servers that share one database: where they are, and how many jobs each has')
+    .option('--json', 'answer as JSON')
+    .action(list);
   server
     .command('release-hold')
     .description(
@@ -93,6 +98,24 @@ async function show(flags: JsonFlag): Promise<void> {
   if (server.onHold === undefined) return;
   printLine(`on hold since ${server.onHold.since}: it was restored from the backup of ${server.onHold.backup}`);
   printLine('when the old server is gone for good: cloudspan server release-hold');
+}
+
+async function list(flags: JsonFlag): Promise<void> {
+  await using connection = await connectLast();
+  const { servers } = await connection.client.listServers({});
+  if (flags.json === true) return printJson({ servers });
+  printTable(
+    ['HOST', 'ADDRESS', 'VERSION', 'STATE', 'LAST HEARD', 'JOBS', ''],
+    servers.map((one) => [
+      one.host,
+      one.address,
+      one.version,
+      one.alive ? 'there' : 'silent',
+      one.seenAt,
+      String(one.jobs),
+      [one.steward ? 'watches clouds and alarms' : '', one.this ? 'this one' : ''].filter(Boolean).join(', '),
+    ]),
+  );
 }
 
 async function releaseHold(flags: JsonFlag & { patience: string }): Promise<void> {

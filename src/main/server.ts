@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { parseAddress } from '../base/address.ts';
+import { parseAddress, writeAddress } from '../base/address.ts';
 import { createLog } from '../base/log.ts';
 import { wayOfEnvironment } from '../base/proxy-rules.ts';
 import { STALL_SECONDS } from '../base/silence.ts';
@@ -19,6 +19,7 @@ interface ServerFlags {
   apiRate?: string;
   data: string;
   listen: string;
+  address?: string;
   stallSeconds: string;
   json?: boolean;
   exitWithStdin?: boolean;
@@ -32,6 +33,7 @@ export function addServerCommands(program: Command, root: string): void {
     .enablePositionalOptions()
     .option('--data <folder>', 'where it keeps its keys and its database', SERVER_FOLDER)
     .option('--listen <host:port>', 'address of API, UI and node links', '127.0.0.1:8443')
+    .option('--address <host:port>', 'where nodes dial this very server, when several share one database')
     .option('--stall-seconds <seconds>', STALL_HELP, String(STALL_SECONDS))
     .option('--api-rate <number>', 'requests that one session, token or address may make in a minute')
     .option('--no-relay', 'do not let nodes that cannot dial each other meet on this port')
@@ -44,6 +46,7 @@ export function addServerCommands(program: Command, root: string): void {
         listen: parseAddress(flags.listen, 0),
         stallSeconds: stallSeconds(flags.stallSeconds),
         ...(process.env.DATABASE_URL === undefined ? {} : { databaseUrl: process.env.DATABASE_URL }),
+        ...(flags.address === undefined ? {} : { address: writeAddress(parseAddress(flags.address)) }),
         uiFolder: join(root, 'dist/ui'),
         relay: flags.relay,
         ...(flags.apiRate === undefined ? {} : { apiRate: apiRate(flags.apiRate) }),

@@ -31,6 +31,7 @@ import { logLevelRoutes } from './routes/log-level.ts';
 import { ownerRoutes } from './routes/owners.ts';
 import { packageRoutes } from './routes/packages.ts';
 import { reachRoute } from './routes/reach.ts';
+import { serversRoute } from './routes/servers.ts';
 import { workRoutes } from './routes/works.ts';
 import { Sessions } from './sessions.ts';
 import { openStorage } from './storage.ts';
@@ -139,6 +140,7 @@ export async function startNode(options: NodeOptions): Promise<RunningNode> {
     ...packageRoutes(identity),
     ...limitsRoute(limits),
     ...logLevelRoutes(log),
+    ...serversRoute(folder),
   };
   const api = await openApi(handlers, { [INVENTORY_PATH]: inventoryRoute(sessions) }, log);
   opened.defer(() => api.close());

@@ -18,6 +18,8 @@ const JoinedServerSchema = z.object({
   link: z.enum(['dial-home', 'direct']),
   /** `host:port` under which this node said that others reach it. */
   addresses: z.array(z.string()).optional(),
+  /** Where each server of this installation is dialled, as they said; none: there is one only, at `address`. */
+  dialled: z.array(z.string()).optional(),
 });
 const FileSchema = z.object({ servers: z.array(JoinedServerSchema) });
 
@@ -64,6 +66,15 @@ export async function addMembership(folder: string, server: JoinedServer): Promi
   }
   const others = known.filter((one) => one.pin !== server.pin);
   await writeDurably(membershipFile(folder), `${JSON.stringify({ servers: [...others, server] }, null, 2)}\n`);
+}
+
+/** Writes down where the servers of an installation are dialled. Durable when it resolves; nothing changes where it is known. */
+export async function learnAddresses(folder: string, id: string, dialled: string[]): Promise<void> {
+  const known = await readMembership(folder);
+  const old = known.find((one) => one.id === id);
+  if (old === undefined || JSON.stringify(old.dialled ?? []) === JSON.stringify(dialled)) return;
+  const servers = known.map((one) => (one === old ? { ...one, dialled } : one));
+  await writeDurably(membershipFile(folder), `${JSON.stringify({ servers }, null, 2)}\n`);
 }
 
 /** The joined servers as the running node knows them. */

@@ -181,6 +181,13 @@ export const linkOperations = {
   /** How much the node's process logs. Nodes of 0.1.0 and older have neither. */
   getLogLevel: { method: 'GET', path: '/log-level', answer: LogLevelSchema },
   setLogLevel: { method: 'PUT', path: '/log-level', body: SetLogLevelSchema, answer: LogLevelSchema },
+  /** Where the servers of this installation are dialled; a node that dials home keeps a link to each. Nodes of 0.1.0 have it not. */
+  setServers: {
+    method: 'PUT',
+    path: '/servers',
+    body: z.object({ addresses: z.array(z.string()).max(16) }),
+    answer: nothing,
+  },
   setLimits: { method: 'PUT', path: '/limits', body: NodeLimitsSchema, answer: nothing },
   /** Opens the key of a package with this node's own and seals it for another node: in between it is never in clear. */
   handPackageKey: { method: 'POST', path: '/package-key', body: HandPackageKeySchema, answer: SealedKeySchema },

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
-import { delay } from '../base/backoff.ts';
 import type { Log } from '../base/log.ts';
 import { Fault } from '../model/fault.ts';
 import type { Trust } from '../model/option.ts';
@@ -9,7 +8,9 @@ import type { CloudCheck } from '../protocol/cloud-check.ts';
 import { refuseFailedWalk, tooOld, walkToCloud } from './cloud-check.ts';
 import { asTold, sessionRequest, splitOptions, withoutAccount } from './cloud-session.ts';
 import { viewOfCloud } from './cloud-view.ts';
+import { createWatch, type Entry } from './cloud-watch.ts';
 import type { Events } from './events.ts';
+import type { Fleet } from './fleet/fleet.ts';
 import type { NodeClient } from './link/node-client.ts';
 import type { Nodes } from './nodes.ts';
 import { partsOfId } from './sign-in-id.ts';
@@ -23,13 +24,10 @@ import {
   writeTrust,
 } from './store/clouds.ts';
 import type { Database } from './store/database.ts';
-import { applyInventory, countObjects } from './store/objects.ts';
+import { countObjects } from './store/objects.ts';
 import type { Vault } from './vault.ts';
 
-const LONGEST_WAIT_MILLISECONDS = 30_000;
 const SIGN_IN_MILLISECONDS = 120_000;
-/** Pages are told of changes at most this often. */
-const TELL_MILLISECONDS = 700;
 
 export interface Clouds {
   /** Without the sign-ins of people. */
@@ -59,19 +57,15 @@ export interface Clouds {
   use<T>(cloud: string, work: (node: NodeClient, id: string) => Promise<T>): Promise<T>;
   /** Signs in again where the node says `session.missing`. */
   reopen(cloud: string): Promise<void>;
+  /** Reads anew what another server may have changed. */
+  refresh(): Promise<void>;
+  /** How a cloud is, by the server that watches it. */
+  heard(view: CloudView): Promise<void>;
+  /** Objects of it changed. */
+  heardObjects(cloud: string): Promise<void>;
+  /** Tells the other servers how the clouds are, where this one watches them. */
+  tellAll(): void;
   close(): Promise<void>;
-}
-
-interface Entry {
-  row: CloudRow;
-  state: CloudView['state'];
-  objects: number;
-  stop: AbortController;
-  opening: Promise<void> | null;
-  open: boolean;
-  /** Ends the wait before the next try. */
-  wake: AbortController;
-  keeper: Promise<void>;
 }
 
 export interface CloudsOptions {
@@ -79,13 +73,21 @@ export interface CloudsOptions {
   nodes: Nodes;
   vault: Vault;
   events: Events;
+  fleet: Fleet;
   owner: string;
   log: Log;
 }
 
-export async function openClouds({ database, nodes, vault, events, owner, log }: CloudsOptions): Promise<Clouds> {
+export async function openClouds({
+  database,
+  nodes,
+  vault,
+  events,
+  fleet,
+  owner,
+  log,
+}: CloudsOptions): Promise<Clouds> {
   const entries = new Map<string, Entry>();
-  const told = new Map<string, NodeJS.Timeout>();
 
   const publish = (entry: Entry) => events.publish({ type: 'cloud', cloud: viewOfCloud(entry, owner) });
 
@@ -128,52 +130,7 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
     return entry.opening;
   };
 
-  const watch = async (entry: Entry): Promise<void> => {
-    const { id, node } = entry.row;
-    const { signal } = entry.stop;
-    for await (const event of nodes.client(node).inventory(id, signal)) {
-      await applyInventory(database, entry.row.owner, id, event);
-      entry.objects = await countObjects(database, id);
-      if (event.type === 'snapshot') publish(entry);
-      if (told.has(id)) continue;
-      const tell = () => {
-        told.delete(id);
-        events.publish({ type: 'inventory', cloud: id });
-      };
-      told.set(id, setTimeout(tell, TELL_MILLISECONDS));
-    }
-    throw new Fault('node.unreachable', `${entry.row.name}: the node ended the inventory`);
-  };
-
-  const keep = async (entry: Entry): Promise<void> => {
-    const { signal } = entry.stop;
-    for (let failures = 0; !signal.aborted; ) {
-      const begun = performance.now();
-      entry.wake = new AbortController();
-      try {
-        if (!entry.open && entry.row.fault?.retry === 'never') await pause(entry, Number.POSITIVE_INFINITY);
-        await nodes.untilLinked(entry.row.node, signal);
-        if (!entry.open) await open(entry);
-        await watch(entry);
-      } catch (error) {
-        if (signal.aborted) return;
-        const fault = Fault.from(error, entry.row.name);
-        log.info({ cloud: entry.row.name, fault: fault.report() }, 'the watch of the inventory ended');
-        entry.open = false;
-        if (entry.state === 'connected') {
-          await settle(entry, 'connecting', fault.code === 'session.missing' ? {} : { fault: fault.report() });
-        }
-        failures = performance.now() - begun > 20_000 ? 0 : failures + 1;
-        const wait = Math.min(LONGEST_WAIT_MILLISECONDS, 250 * 2 ** Math.min(failures, 8));
-        await pause(entry, Math.max(wait, (fault.retryAfterSeconds ?? 0) * 1000));
-      }
-    }
-  };
-
-  const pause = async (entry: Entry, milliseconds: number): Promise<void> => {
-    const signal = AbortSignal.any([entry.stop.signal, entry.wake.signal]);
-    await delay(Math.min(milliseconds, 2 ** 31 - 1), signal).catch(() => {});
-  };
+  const { keep, close: closeWatch } = createWatch({ database, nodes, events, fleet, log }, { open, settle, publish });
 
   const enter = (row: CloudRow, isOpen: boolean, objects: number): Entry => {
     const entry: Entry = {
@@ -251,6 +208,24 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       throw error;
     } finally {
       entry.wake.abort();
+    }
+  };
+
+  const refresh = async (): Promise<void> => {
+    const rows = await readClouds(database);
+    for (const row of rows) {
+      const entry = entries.get(row.id);
+      if (entry === undefined) enter(row, false, await countObjects(database, row.id));
+      else {
+        const mended = entry.row.fault?.retry === 'never' && row.fault === null;
+        entry.row = row;
+        if (mended) entry.wake.abort();
+      }
+    }
+    for (const [id, entry] of entries) {
+      if (rows.some((row) => row.id === id)) continue;
+      entries.delete(id);
+      await leave(entry);
     }
   };
 
@@ -377,8 +352,22 @@ export async function openClouds({ database, nodes, vault, events, owner, log }:
       }
     },
     reopen: (cloud) => reopen(find(cloud)),
+    refresh,
+    async heard(view) {
+      await refresh();
+      const entry = entries.get(view.id);
+      if (entry === undefined) return;
+      Object.assign(entry, { state: view.state, objects: view.objects });
+    },
+    async heardObjects(cloud) {
+      const entry = entries.get(cloud);
+      if (entry !== undefined) entry.objects = await countObjects(database, cloud);
+    },
+    tellAll: () => {
+      if (fleet.steward) for (const entry of entries.values()) publish(entry);
+    },
     async close() {
-      for (const timer of told.values()) clearTimeout(timer);
+      closeWatch();
       await Promise.all([...entries.values()].map(leave));
     },
   };

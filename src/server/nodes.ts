@@ -31,6 +31,8 @@ export interface Nodes {
   admitted(node: NodeRow): void;
   /** Tells open pages what the node is now. */
   tell(id: string): void;
+  /** Reads anew what another server may have changed. */
+  refresh(): Promise<void>;
   /** Forgets the pin and closes the link. The caller has checked that nothing depends on it. */
   remove(id: string): Promise<void>;
   /** Told after each new link, once the node has said what it is. */
@@ -170,6 +172,22 @@ export async function openNodes(
       publish(enter(row));
     },
     tell: (id) => publish(find(id)),
+    async refresh() {
+      const rows = await readNodes(database);
+      await book.read();
+      for (const row of rows) {
+        const old = entries.get(row.id);
+        if (old !== undefined && joinOf(old.row) === joinOf(row)) continue;
+        if (old !== undefined) void leave(old);
+        enter(row);
+      }
+      for (const [id, entry] of entries) {
+        if (rows.some((row) => row.id === id)) continue;
+        entries.delete(id);
+        for (const forget of forgetters) forget(entry.row.pin);
+        await leave(entry);
+      }
+    },
     async remove(id) {
       const entry = find(id);
       await deleteNode(database, id);
@@ -190,6 +208,11 @@ export async function openNodes(
       await Promise.all(tasks);
     },
   };
+}
+
+/** What a node said when it joined. */
+function joinOf({ name, pin, link, public: open, address }: NodeRow): string {
+  return JSON.stringify([name, pin, link, open, address]);
 }
 
 function viewOf(row: NodeRow, link: LinkSession | null, book: LimitBook, owner: string): NodeView {

@@ -3,7 +3,6 @@ import { mkdir } from 'node:fs/promises';
 import type { AddressInfo } from 'node:net';
 import { hostname } from 'node:os';
 import { writeAddress } from '../base/address.ts';
-import { loadIdentity } from '../base/identity.ts';
 import type { Log } from '../base/log.ts';
 import { Relay } from '../base/relay.ts';
 import { STALL_SECONDS } from '../base/silence.ts';
@@ -16,6 +15,11 @@ import { openUiCertificate } from './certificate/ui.ts';
 import { keepCloudCertificates } from './cloud-certificates.ts';
 import { openClouds } from './clouds.ts';
 import { createEvents } from './events.ts';
+import { announceServers } from './fleet/announce.ts';
+import { openFleet } from './fleet/fleet.ts';
+import { openKeys } from './fleet/keys.ts';
+import { shareEvents } from './fleet/share.ts';
+import type { Wire } from './fleet/wire.ts';
 import { lockFolder } from './folder-lock.ts';
 import { openHold } from './hold.ts';
 import { createApp } from './http/app.ts';
@@ -55,15 +59,16 @@ import { openSearch } from './search/search.ts';
 import { keepStorageKeys } from './storage-keys.ts';
 import { openDatabase } from './store/database.ts';
 import { loadOwner } from './store/settings.ts';
-import { openVault } from './vault.ts';
 
 export interface ServerOptions {
   /** Keys, certificates and the embedded database. Made if it is not there. */
   folder: string;
   /** Port 0 takes a free one. */
   listen: { host: string; port: number };
-  /** A PostgreSQL of one's own instead of the embedded one. */
+  /** A PostgreSQL of one's own instead of the embedded one; several servers may share it. */
   databaseUrl?: string;
+  /** `host:port` where nodes dial this very server. Default: where it listens. */
+  address?: string;
   /** Whether nodes that cannot dial each other may meet on this port. Default true. */
   relay?: boolean;
   /** Proxies on the way to nodes that this server dials. */
@@ -99,11 +104,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   await using stack = new AsyncDisposableStack();
   await mkdir(folder, { recursive: true, mode: 0o700 });
   stack.defer(await lockFolder(folder));
-  const identity = await loadIdentity(folder, 'identity', 'cloudspan server');
-  const ui = await openUiCertificate(folder);
   const database = await openDatabase(folder, databaseUrl, log);
   stack.defer(() => database.close());
-  const vault = await openVault(folder, database);
+  const alone = databaseUrl === undefined;
+  const { vault, identity } = await openKeys(folder, database, !alone);
+  const ui = await openUiCertificate(folder);
+  const fleet = await openFleet({ database, folder, alone, log });
+  stack.defer(() => fleet.close());
   const owner = await loadOwner(database);
   const events = createEvents();
   const auth = createAuth(database);
@@ -112,20 +119,24 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const book = await openLimitBook(database, owner);
   const nodes = await openNodes(database, identity, events, book, log, stallSeconds, options.way, owner);
   stack.defer(() => nodes.close());
-  const clouds = await openClouds({ database, nodes, vault, events, owner, log });
+  const clouds = await openClouds({ database, nodes, vault, events, fleet, owner, log });
   stack.defer(() => clouds.close());
   const objects = createObjects(database, clouds);
   const people = openPeople({ database, auth, clouds, nodes, vault });
   const search = await openSearch(database, clouds, log);
   const closing = new AbortController();
   const storageKeys = keepStorageKeys({ database, nodes, vault, closing: closing.signal, log });
-  const paths = createPaths({ nodes, identity, owner, relay: options.relay !== false });
+  let address = '';
+  const ownAddresses = () => (alone ? [] : [address]);
+  const paths = createPaths({ nodes, identity, owner, relay: options.relay !== false, ownAddresses });
   const limits = createLimits(book, nodes, closing.signal, log);
   const records = createRecords(database, events, log);
   const hold = await openHold(database);
+  let wire: Wire | null = null;
   const jobs = await openJobs(
     {
-      ...{ database, nodes, clouds, objects, records, paths, identity, owner, log },
+      ...{ database, nodes, clouds, objects, records, paths, identity, fleet, owner, log },
+      tellServers: (changed) => wire?.tell(changed),
       objectsFor: people.sights.ofJob,
       closing: closing.signal,
     },
@@ -134,7 +145,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   stack.defer(() => jobs.close());
   stack.defer(() => closing.abort(new Fault('server.unavailable', 'the server is closing')));
 
-  const told = { database, closing: closing.signal, log };
+  const told = { database, fleet, closing: closing.signal, log };
   const channels = keepChannels({ ...told, vault, events, owner, way: options.way });
   const cloudCertificates = keepCloudCertificates({ ...told, nodes, clouds });
   const alarms = keepAlarms({ ...told, nodes, clouds, hold, channels, certificate: () => ui.current.certificate });
@@ -164,7 +175,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     ...vaultRoutes(vault),
     ...certificateRoutes(ui),
     ...cloudCertificateRoutes(clouds, cloudCertificates),
-    ...serverRoutes({ folder, database, vault, owner, nodes, clouds, hold, alarms, channels, retention, ...watched }),
+    ...serverRoutes({
+      folder,
+      database,
+      vault,
+      owner,
+      fleet,
+      nodes,
+      clouds,
+      hold,
+      alarms,
+      channels,
+      retention,
+      ...watched,
+    }),
   };
   const app = await createApp({
     server: port.server,
@@ -172,7 +196,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     stream: { events, auth, sights: people.sights, database, search },
     signIn: { provider: people.provider, auth, database, vault, log },
     idempotency: createIdempotency(database, vault),
-    ...{ joining, handlers, uiFolder, watched, log, apiRate: options.apiRate },
+    ...{ joining, handlers, uiFolder, watched, fleet, log, apiRate: options.apiRate },
   });
   stack.defer(async () => {
     await port.close();
@@ -183,11 +207,17 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   nodes.onForgotten((pin) => relay.drop(pin));
   if (options.relay !== false) port.server.on('connect', relayDoor({ relay, identity, byPin: nodes.byPin, log }));
   await listening(port.server, listen);
+  const { port: number } = port.server.address() as AddressInfo;
+  const reached = writeAddress({ host: shownHost(listen.host), port: number });
+  address = options.address ?? reached;
+  announceServers(fleet, nodes, closing.signal, log);
+  await fleet.join(address);
+  wire = shareEvents({ fleet, database, events, nodes, clouds, records, log });
+  stack.defer(() => wire?.close());
 
   const running = stack.move();
   let closed: Promise<void> | null = null;
-  const { port: number } = port.server.address() as AddressInfo;
-  const url = `https://${writeAddress({ host: shownHost(listen.host), port: number })}`;
+  const url = `https://${reached}`;
   log.info({ url, pin: identity.pin }, 'server ready');
   return {
     url,

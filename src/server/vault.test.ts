@@ -128,7 +128,7 @@ test('every column that holds sealed secrets is one that a rotation visits', asy
   const found = await database.query<{ table_name: string }>(
     `SELECT table_name FROM information_schema.columns WHERE column_name = 'sealed' AND table_schema = 'public'`,
   );
-  expect(found.map((row) => row.table_name).sort()).toEqual(['channels', 'secrets', 'storage_keys']);
+  expect(found.map((row) => row.table_name).sort()).toEqual(['channels', 'secrets', 'server_keys', 'storage_keys']);
 });
 
 test('a rotation seals every secret under a new key: the old file opens nothing, and the running vault goes on', async () => {

@@ -240,6 +240,7 @@ function handlersOf(node: FakeNode): Handlers {
       note('eraseOwner');
       return {};
     },
+    setServers: async () => ({}),
     async setLimits({ body }) {
       node.limits = body;
       return {};

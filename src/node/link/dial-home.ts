@@ -11,11 +11,15 @@ import { askUpgrade } from '../upgrade.ts';
 import { watchSession } from './session.ts';
 
 const LONGEST_WAIT_MILLISECONDS = 15_000;
+const LOOK_MILLISECONDS = 1_000;
 const FIRST_WAIT_MILLISECONDS = 250;
 /** A link that lived this long was a good one: the next dial comes at once. */
 const GOOD_LINK_MILLISECONDS = 10_000;
 
-/** Keeps a link to one server for ever, dialled by this node; resolves after the abort. Never throws. */
+/**
+ * Keeps a link to one server for ever, dialled by this node; resolves after the abort. Never throws.
+ * @param how `needed`: it is dialled only while this answers true.
+ */
 export async function keepLink(
   server: JoinedServer,
   outward: Pick<Outward, 'identity' | 'ways'>,
@@ -23,12 +27,17 @@ export async function keepLink(
   log: Log,
   stallSeconds: number,
   signal: AbortSignal,
+  how: { needed?: () => boolean; onLinked?: (linked: boolean) => void } = {},
 ): Promise<void> {
   let failures = 0;
   while (!signal.aborted) {
+    if (how.needed?.() === false) {
+      await delay(LOOK_MILLISECONDS, signal).catch(() => {});
+      continue;
+    }
     const begin = performance.now();
     try {
-      await linkOnce(server, outward, api, log, stallSeconds, signal);
+      await linkOnce(server, outward, api, log, stallSeconds, signal, how.onLinked);
       failures = performance.now() - begin > GOOD_LINK_MILLISECONDS ? 0 : failures + 1;
       if (!signal.aborted) log.warn({ server: server.id }, 'the link to the server ended');
     } catch (error) {
@@ -50,6 +59,7 @@ async function linkOnce(
   log: Log,
   stallSeconds: number,
   signal: AbortSignal,
+  onLinked: (linked: boolean) => void = () => {},
 ): Promise<void> {
   const dialled = await dialIdentity(parseAddress(server.address), outward.identity, server.pin, signal, {
     way: outward.ways.server,
@@ -67,9 +77,11 @@ async function linkOnce(
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     if (signal.aborted) onAbort();
-    else log.info({ server: server.id }, 'linked to the server');
+    else log.info({ server: server.id, address: server.address }, 'linked to the server');
+    onLinked(true);
     await watchSession(session, socket, stallSeconds);
   } finally {
+    onLinked(false);
     signal.removeEventListener('abort', onAbort);
     socket.destroy();
   }

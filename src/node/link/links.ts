@@ -7,9 +7,15 @@ import type { Outward } from '../outward.ts';
 import { keepLink } from './dial-home.ts';
 
 const LOOK_MILLISECONDS = 2000;
+/** So long the servers that were told are tried before the address of the join. */
+const SPARE_MILLISECONDS = 5000;
 
 interface Link {
   control: AbortController;
+  /** Id of the installation. */
+  server: string;
+  /** Holds the address while the link is up. */
+  linked: Set<string>;
   over: Promise<void>;
 }
 
@@ -68,19 +74,43 @@ export class Links {
     const wanted = new Map(
       this.#outward.membership.servers
         .filter((server) => server.link === 'dial-home')
-        .map((server) => [JSON.stringify(server), server] as const),
+        .flatMap(targetsOf)
+        .map((target) => [JSON.stringify(target), target] as const),
     );
     for (const [key, { control }] of this.#links) {
       if (wanted.has(key)) continue;
       control.abort(new Fault('node.untrusted', 'the server is no longer one of this node'));
       this.#links.delete(key);
     }
-    for (const [key, server] of wanted) if (!this.#links.has(key)) this.#open(key, server);
+    for (const [key, target] of wanted) if (!this.#links.has(key)) this.#open(key, target);
   }
 
-  #open(key: string, server: JoinedServer): void {
+  #open(key: string, { server, spare }: Target): void {
     const control = new AbortController();
-    const over = keepLink(server, this.#outward, this.#api, this.#log, this.#stallSeconds, control.signal);
-    this.#links.set(key, { control, over });
+    const linked = new Set<string>();
+    const link: Link = { control, server: server.id, linked, over: Promise.resolve() };
+    this.#links.set(key, link);
+    const opened = performance.now();
+    link.over = keepLink(server, this.#outward, this.#api, this.#log, this.#stallSeconds, control.signal, {
+      onLinked: (is) => void (is ? linked.add(server.address) : linked.delete(server.address)),
+      ...(spare ? { needed: () => performance.now() - opened > SPARE_MILLISECONDS && !this.#hasOther(link) } : {}),
+    });
   }
+
+  #hasOther({ server }: Link): boolean {
+    return [...this.#links.values()].some((other) => other.server === server && other.linked.size > 0);
+  }
+}
+
+interface Target {
+  /** With the address that is dialled. */
+  server: JoinedServer;
+  /** Dialled only while there is no link to any server of this installation. */
+  spare: boolean;
+}
+
+/** Every server of an installation; where this node joined may be a load balancer, behind which any of them answers. */
+function targetsOf({ dialled = [], ...server }: JoinedServer): Target[] {
+  const each = dialled.map((address) => ({ server: { ...server, address }, spare: false }));
+  return dialled.includes(server.address) ? each : [...each, { server, spare: each.length > 0 }];
 }

@@ -51,7 +51,7 @@ export function relayOf({ ticket, server }: CheckedTicket, { ways }: Outward) {
   return {
     pin: relay.pin,
     targets: (own ? [server.address] : relay.addresses).map(parseAddress),
-    way: own ? ways.server : ways.peer,
+    way: relay.pin === server.pin ? ways.server : ways.peer,
   };
 }
 

@@ -359,8 +359,10 @@ export class Works {
     this.#checkOpen();
     const { journal } = this.#desk;
     const current = journal.epoch(server, job);
-    if (epoch < current)
+    if (epoch < current) {
+      this.#desk.log.warn({ job, epoch, current }, 'refused the command of a server that no longer has the job');
       throw new Fault('epoch.stale', `job ${job} is at epoch ${current}, the command is of ${epoch}`);
+    }
     if (epoch > current) journal.raiseEpoch(server, job, epoch);
   }
 

@@ -27,7 +27,37 @@ export const ReleaseSchema = z.object({
 });
 export type ReleaseView = z.infer<typeof ReleaseSchema>;
 
+export const ServersSchema = z.object({
+  servers: z.array(
+    z.object({
+      id: z.string(),
+      /** Name of its machine. */
+      host: z.string(),
+      /** Where nodes dial it. */
+      address: z.string(),
+      version: z.string(),
+      startedAt: z.string(),
+      seenAt: z.string(),
+      /** False: it was silent for so long that the others take over its jobs. */
+      alive: z.boolean(),
+      /** Whether it is the one that watches clouds and alarms. */
+      steward: z.boolean(),
+      /** Jobs that run or wait there. */
+      jobs: z.number(),
+      /** The one that answers. */
+      this: z.boolean(),
+    }),
+  ),
+});
+
 export const serverOperations = {
+  listServers: {
+    method: 'GET',
+    path: '/servers',
+    summary: 'The servers that share this database',
+    answer: ServersSchema,
+    needs: 'administrator',
+  },
   getServer: {
     method: 'GET',
     path: '/server',

@@ -2,6 +2,7 @@ import { delay } from '../../base/backoff.ts';
 import type { Log } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
 import { type AlarmRules, AlarmRulesSchema, type AlarmView } from '../../protocol/api/alarms.ts';
+import type { Fleet } from '../fleet/fleet.ts';
 import { acknowledge, deleteAlarm, insertAlarm, readAlarms } from '../store/alarms.ts';
 import { readSetting, writeSetting } from '../store/settings.ts';
 import type { Channels } from './channels.ts';
@@ -27,8 +28,10 @@ export interface Alarms {
 }
 
 /** Looks around every few seconds until `closing`, and tells the channels what begins and what is over. */
-export function keepAlarms(options: Watched & { channels: Channels; closing: AbortSignal; log: Log }): Alarms {
-  const { database, channels, closing, log } = options;
+export function keepAlarms(
+  options: Watched & { channels: Channels; fleet: Pick<Fleet, 'steward'>; closing: AbortSignal; log: Log },
+): Alarms {
+  const { database, channels, fleet, closing, log } = options;
   /** When each was seen first, in a row. */
   const firstSeen = new Map<string, number>();
   /** While the database is away nothing can be stored: this stands for all. */
@@ -50,6 +53,11 @@ export function keepAlarms(options: Watched & { channels: Channels; closing: Abo
   };
 
   const look = async (): Promise<void> => {
+    if (!fleet.steward) {
+      firstSeen.clear();
+      await readAlarms(database);
+      return;
+    }
     const current = lasting(await lookAround(options, await rules()));
     const known = await readAlarms(database);
     for (const alarm of current) {

@@ -104,7 +104,7 @@ export function keepChannels(options: {
 
   const told = new Map<string, JobView['state']>();
   const tell: Channels['tell'] = (event, message) => enqueue(database, event, message);
-  events.subscribe((event) => {
+  events.subscribeOwn((event) => {
     if (event.type !== 'job') return;
     const { job } = event;
     const before = told.get(job.id);

@@ -61,6 +61,8 @@ async function* lines(source: BackupSource, vaultKey: string, signal: AbortSigna
   const dump = source.database.transaction(async (query) => {
     await query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
     await refuseRotated(query, vaultKey);
+    // Whoever reads it may be slow.
+    await query('SET LOCAL idle_in_transaction_session_timeout = 0');
     let count = 0;
     for (const table of await listTables(query)) {
       await queue.put(`T ${table}\n`);

@@ -3,7 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { writeDurably } from '../../base/files.ts';
-import { loadIdentity } from '../../base/identity.ts';
+import { type Identity, loadIdentity } from '../../base/identity.ts';
 import { plainHex } from '../../base/tls.ts';
 import { Fault } from '../../model/fault.ts';
 import type { CertificateView, UploadCertificate } from '../../protocol/api/certificate.ts';
@@ -38,13 +38,16 @@ export interface UiCertificate {
   onChange(listener: (next: KeyAndChain) => void): void;
 }
 
+/** Made where there is none yet; it is shown until another one is uploaded. */
+export function loadSelfSigned(folder: string): Promise<Identity> {
+  return loadIdentity(folder, 'ui', hostname(), [...new Set(['localhost', '127.0.0.1', '::1', hostname()])]);
+}
+
 export async function openUiCertificate(folder: string): Promise<UiCertificate> {
   const path = (name: string) => join(folder, name);
   const listeners: ((next: KeyAndChain) => void)[] = [];
-  const names = [...new Set(['localhost', '127.0.0.1', '::1', hostname()])];
   const uploaded = await readText(path(UPLOADED));
-  let current: KeyAndChain =
-    uploaded === null ? await loadIdentity(folder, 'ui', hostname(), names) : split(uploaded, path(UPLOADED));
+  let current: KeyAndChain = uploaded === null ? await loadSelfSigned(folder) : split(uploaded, path(UPLOADED));
   let source: CertificateView['source'] = uploaded === null ? 'self-signed' : 'uploaded';
   let turn: Promise<unknown> = Promise.resolve();
 

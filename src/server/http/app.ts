@@ -17,7 +17,7 @@ import { VERSION } from '../version.ts';
 import { type StreamOptions, serveEvents } from './event-stream.ts';
 import { serveLiveSearch } from './live-search.ts';
 import { servePages } from './pages.ts';
-import { answerProblems } from './problems.ts';
+import { answerProblems, refuseWhileAway } from './problems.ts';
 import { type ProviderOptions, serveProvider } from './provider.ts';
 import { limitRates } from './rate-limit.ts';
 import { measureRequests, serveWatchers, type Watched } from './watch.ts';
@@ -36,6 +36,8 @@ export interface AppOptions {
   /** Requests of one client in a minute. */
   apiRate: number | undefined;
   watched: Watched;
+  /** Whether the database answers. */
+  fleet: { readonly away: boolean };
   idempotency: Idempotency;
   log: Log;
 }
@@ -64,6 +66,7 @@ export async function createApp(options: AppOptions): Promise<FastifyInstance> {
   await servePages(app, options.uiFolder);
   await app.register(async (routes) => {
     await limitRates(routes, options.apiRate);
+    refuseWhileAway(routes, options.fleet);
     bindRoutes(routes, options.handlers, options.door, options.idempotency);
     serveEvents(routes, options.stream);
     serveLiveSearch(routes, options.stream);

@@ -11,10 +11,17 @@ const LOOK_MILLISECONDS = 1_000;
 const SETTING = 'concurrency';
 const NOBODY_SAID: Concurrency = { jobs: 16, perNode: null, perCloud: null, perHost: null, nodes: {}, clouds: {} };
 
+export interface Slots {
+  give(): Promise<void>;
+}
+
 /** Who may run: slots in a table, taken in the order of the jobs by whichever server looks. */
 export interface Admission {
-  /** Resolves when the job has its slots; disposing gives them back. A job that is to be stopped gets through at once. */
-  take(job: string): Promise<AsyncDisposable>;
+  /**
+   * Resolves when the job has its slots, or this server has lost it. A job that is to be stopped gets through at once, and one
+   * that has slots already, from the server that had it before.
+   */
+  take(job: string, lost: AbortSignal): Promise<Slots>;
   /** Looks again now: something was started, stopped or changed. */
   look(): void;
   limits(): Promise<Concurrency>;
@@ -75,17 +82,21 @@ export function createAdmission(
   closing.addEventListener('abort', () => clearInterval(timer), { once: true });
 
   return {
-    async take(job) {
+    async take(job, lost) {
       const record = await records.open(job);
       const { attempt } = record.row;
-      const passed = new Promise<void>((go) => waiters.set(job, go));
+      const passed = new Promise<void>((go) => {
+        waiters.set(job, go);
+        lost.addEventListener('abort', () => go(), { once: true });
+      });
       record.stopped.addEventListener('abort', look, { once: true });
       look();
       await passed;
+      if (lost.aborted) waiters.delete(job);
       // It may have been given its slots before this record was read.
       record.row.started_at ??= (await readJob(database, job))?.started_at ?? null;
       return {
-        async [Symbol.asyncDispose]() {
+        async give() {
           // Where the database is away now, the next look finds the job ended.
           await freeSlots(database, job, attempt).catch(() => {});
           look();

@@ -1,6 +1,8 @@
 import type { Identity } from '../../base/identity.ts';
 import type { Log } from '../../base/log.ts';
 import type { Clouds } from '../clouds.ts';
+import type { Fleet } from '../fleet/fleet.ts';
+import type { Changed } from '../fleet/wire.ts';
 import type { Nodes } from '../nodes.ts';
 import type { Objects } from '../objects.ts';
 import type { Paths } from '../reach/paths.ts';
@@ -18,6 +20,9 @@ export interface JobContext {
   records: Records;
   paths: Paths;
   identity: Identity;
+  fleet: Fleet;
+  /** Tells the other servers. */
+  tellServers(changed: Changed): void;
   owner: string;
   log: Log;
   /** Aborted when the server closes; what a job waits for is then left as it is. */

@@ -3,9 +3,11 @@ import pg from 'pg';
 import { delay } from '../../base/backoff.ts';
 import { inJob, type Log } from '../../base/log.ts';
 import { Fault, type FaultReport } from '../../model/fault.ts';
+import { isDatabaseAway } from '../store/away.ts';
 import { type Database, watchPool } from '../store/database.ts';
 import type { Admission } from './admission.ts';
 import type { DurableStep } from './copy.ts';
+import type { Tenure, Tenures } from './tenure.ts';
 
 /** Ours on purpose: workflows of an older build go on under a newer one as long as their steps stay as they are. */
 const APPLICATION_VERSION = 'cloudspan-jobs-1';
@@ -21,6 +23,8 @@ const RECOVERIES = 100_000;
 export interface Engine {
   /** Runs a workflow (default: `copy`) once; the same id a second time is the same run. */
   start(id: string, job: string, workflow?: keyof Workflows): Promise<void>;
+  /** Has an open run go on from its last step, on any server of this version. */
+  resume(id: string): Promise<void>;
   /** Where the run stands, or null when it was never started. */
   status(id: string): Promise<'open' | 'ended' | null>;
   /** Forgets ended runs. */
@@ -37,6 +41,14 @@ export interface Workflows {
 }
 type Workflow = (durable: DurableStep, job: string) => Promise<void>;
 
+export interface EngineOptions {
+  tenures: Tenures;
+  admission: Pick<Admission, 'take'>;
+  /** Of this server: the runs that it begins are its own. */
+  executor: string;
+  closing: AbortSignal;
+}
+
 type Outcome<T> = { value: T } | { fault: FaultReport };
 
 /**
@@ -47,28 +59,29 @@ type Outcome<T> = { value: T } | { fault: FaultReport };
 export async function openEngine(
   database: Database,
   workflows: Workflows,
-  admission: Pick<Admission, 'take'>,
-  closing: AbortSignal,
+  { tenures, admission, executor, closing }: EngineOptions,
   log: Log,
 ): Promise<Engine> {
   const pool = new pg.Pool({ ...database.connection, max: 12 });
   watchPool(pool, log);
-  const durable: DurableStep = async <T>(name: string, work: () => Promise<T>) => {
-    const outcome = await DBOS.runStep(() => outcomeOf(name, work, closing), { name });
-    if ('fault' in outcome) throw Fault.fromReport(outcome.fault);
-    return outcome.value as T;
-  };
-  const placed = async (job: string) => {
-    await using _slots = await admission.take(job);
-    await inJob(job, () => workflows.copy(durable, job));
-  };
+  const copy = heldBy(tenures, closing, async (durable, job, lost) => {
+    const slots = await admission.take(job, lost);
+    if (lost.aborted) return;
+    try {
+      await inJob(job, () => workflows.copy(durable, job));
+    } finally {
+      // They belong to the job: where another server has it, it has these too.
+      if (!lost.aborted) await slots.give();
+    }
+  });
+  const undo = heldBy(tenures, closing, (durable, job) => inJob(job, () => workflows.undo(durable, job)));
   const register = (name: keyof Workflows, run: (job: string) => Promise<void>) =>
     DBOS.registerWorkflow(run, { name, maxRecoveryAttempts: RECOVERIES });
   const runs = {
-    copy: register('copy', placed),
-    undo: register('undo', (job) => inJob(job, () => workflows.undo(durable, job))),
+    copy: register('copy', copy),
+    undo: register('undo', undo),
   };
-  DBOS.setConfig(configOf(pool, 'server', log, closing));
+  DBOS.setConfig(configOf(pool, executor, log, closing));
   await DBOS.launch();
   await DBOS.registerQueue(QUEUE, {
     globalConcurrency: JOBS_AT_A_TIME,
@@ -78,6 +91,9 @@ export async function openEngine(
   return {
     async start(id, job, workflow = 'copy') {
       await DBOS.startWorkflow(runs[workflow], { workflowID: id })(job);
+    },
+    async resume(id) {
+      await DBOS.resumeWorkflow(id);
     },
     async status(id) {
       const status = await DBOS.getWorkflowStatus(id);
@@ -93,6 +109,41 @@ export async function openEngine(
       await pool.end();
     },
   };
+}
+
+/**
+ * A run of a workflow that has the job for itself. Where another server takes the job over, it stands still for ever: it
+ * neither ends nor fails, and no further step of it begins.
+ */
+function heldBy(
+  tenures: Tenures,
+  closing: AbortSignal,
+  run: (durable: DurableStep, job: string, lost: AbortSignal) => Promise<void>,
+): (job: string) => Promise<void> {
+  return async (job) => {
+    using tenure = await beginInsistently(tenures, job, closing);
+    const { lost } = tenure;
+    const durable: DurableStep = async <T>(name: string, work: () => Promise<T>) => {
+      if (lost.aborted) return never<T>();
+      const outcome = await DBOS.runStep(() => outcomeOf(name, work, AbortSignal.any([closing, lost])), { name });
+      if ('fault' in outcome) throw Fault.fromReport(outcome.fault);
+      return outcome.value as T;
+    };
+    await run(durable, job, lost);
+    if (lost.aborted) await never();
+  };
+}
+
+async function beginInsistently(tenures: Tenures, job: string, closing: AbortSignal): Promise<Tenure> {
+  for (let attempt = 0; ; attempt++) {
+    if (closing.aborted) return never();
+    try {
+      return await tenures.begin(job);
+    } catch (error) {
+      if (!isDatabaseAway(error)) throw error;
+      await delay(Math.min(250 * 2 ** attempt, 5_000));
+    }
+  }
 }
 
 function configOf(
@@ -136,16 +187,6 @@ async function outcomeOf<T>(name: string, work: () => Promise<T>, closing: Abort
       if (closing.aborted) return await never();
     }
   }
-}
-
-/** PostgreSQL went away, restarts or has no place: classes 08, 57P and 53, and broken connections. */
-function isDatabaseAway(error: unknown): boolean {
-  if (error instanceof Fault) return error.code === 'internal' && isDatabaseAway(error.cause);
-  const { code = '', message = '' } = (error ?? {}) as { code?: string; message?: string };
-  return (
-    /^(08|57P|53)|^ECONN|^ENOENT$|^EPIPE$/.test(String(code)) ||
-    /connection terminated|timeout exceeded when trying/i.test(message)
-  );
 }
 
 async function outcomeOnce<T>(name: string, work: () => Promise<T>, closing: AbortSignal): Promise<Outcome<T>> {

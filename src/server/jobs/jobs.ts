@@ -16,8 +16,6 @@ import {
   readJobs,
   readLedger,
   readLines,
-  readUnended,
-  takeOver,
   writeJob,
   writeJobAt,
 } from '../store/jobs.ts';
@@ -32,12 +30,14 @@ import { type Endpoints, resolveEndpoints } from './endpoints.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { newMarker } from './marker.ts';
 import { preflightCopy } from './preflight.ts';
-import { viewOfJob } from './record.ts';
+import { type JobRecord, viewOfJob } from './record.ts';
 import { keepSchedule } from './schedule.ts';
 import { seedWork } from './seed.ts';
+import { createTakeover } from './takeover.ts';
+import { createTenures } from './tenure.ts';
 import { exportWork, importWork } from './transfer.ts';
 import { cancelEnd, leftoversByLedger } from './undo.ts';
-import { openUndoing, type Undoing, undoRunOf, undoWorkflow } from './undoing.ts';
+import { endUndo, openUndoing, type Undoing, undoRunOf, undoWorkflow } from './undoing.ts';
 
 export interface Jobs {
   /** @param objects As whoever asks sees them. */
@@ -104,7 +104,8 @@ const runOf = ({ id, attempt }: Pick<JobRow, 'id' | 'attempt'>) => `${id}.${atte
  * it is released.
  */
 export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
-  const { database, clouds, records, owner, closing, log } = context;
+  const { database, clouds, records, owner, fleet, closing, log } = context;
+  const tenures = createTenures(database, records, fleet.id, log);
   let opened: Engine | null = null;
   const engineFor = (what: string): Engine => {
     hold.refuse(what);
@@ -123,17 +124,26 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
     return undoing;
   };
   const begin = async () => {
-    await takeOver(database, await raiseEpoch(database));
-    const engine = await openEngine(database, workflows, admission, closing, log);
+    const engine = await openEngine(database, workflows, { tenures, admission, executor: fleet.id, closing }, log);
     opened = engine;
-    undoing = await openUndoing(context, engine);
-    for (const row of await readUnended(database)) {
-      const status = await engine.status(runOf(row));
-      if (status === null) await engine.start(runOf(row), row.id);
-      else if (status === 'ended' && row.state !== 'paused') await failLost(row);
-    }
+    undoing = openUndoing(context, engine);
+    const onLost = async ({ id }: { id: string }, undo: boolean) => {
+      const row = await find(id);
+      const lost = new Fault('internal', 'the undo was lost').report();
+      if (undo) await endUndo(context, id, [], lost);
+      else if (!ENDED.includes(row.state) && row.state !== 'paused') await failLost(row);
+    };
+    const takeover = createTakeover({ context, fleet, engine, runOf, onLost });
+    await takeover.begin();
+    fleet.onBeat(() => takeover.look());
   };
+  fleet.onBeat(() => tenures.check());
   let begun: Promise<void> | null = null;
+  const find = async (job: string): Promise<JobRow> => {
+    const row = await readJob(database, job);
+    if (row === null) throw new Fault('object.missing', `there is no job ${job}`);
+    return row;
+  };
   if (hold.note === null) await begin();
   else {
     begun = hold.released(closing).then(begin);
@@ -153,23 +163,15 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
         void cancelEnd(context, row.epoch, { work, node }, closing).catch(() => {});
       }
     }
-    await writeJob(database, row.id, {
-      state: 'failed',
-      failure: { ...fault.report(), leftovers },
-      ended_at: new Date(),
-    });
+    const failure = { ...fault.report(), leftovers };
+    await writeJob(database, row.id, { state: 'failed', failure, ended_at: new Date() }, row.epoch);
   }
 
-  const find = async (job: string): Promise<JobRow> => {
-    const row = await readJob(database, job);
-    if (row === null) throw new Fault('object.missing', `there is no job ${job}`);
-    return row;
-  };
   /** A further run of the workflow; what nodes and clouds know of the one before belongs to it from then on. */
   const again = async (row: JobRow, change: JobChange): Promise<JobView> => {
     const engine = engineFor(`job ${row.number}`);
     const old = records.running(row.id);
-    const next = { ...change, attempt: row.attempt + 1, epoch: await raiseEpoch(database) };
+    const next = { ...change, attempt: row.attempt + 1, epoch: await raiseEpoch(database), server: fleet.id };
     if (!(await writeJobAt(database, row.id, row.attempt, [row.state], next))) {
       throw new Fault('job.state', `job ${row.number} is not ${row.state} any more`);
     }
@@ -178,7 +180,21 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
     await engine.start(runOf(record.row), row.id);
     return record.view();
   };
-  const viewOf = (row: JobRow) => records.running(row.id)?.view() ?? viewOfJob(row);
+  const viewOf = (row: JobRow) =>
+    (row.server === fleet.id ? records.running(row.id)?.view() : undefined) ?? viewOfJob(row);
+  /** The server on which the job runs is told where it is another one. */
+  const wish = async ({ id, server }: JobRow, make: (record: JobRecord) => Promise<void>): Promise<JobView> => {
+    const record = await records.open(id);
+    try {
+      await make(record);
+      return record.view();
+    } finally {
+      if (server !== fleet.id) {
+        records.close(record);
+        context.tellServers({ type: 'wish', id });
+      }
+    }
+  };
 
   const jobs: Jobs = {
     async preflight(order, objects, signal) {
@@ -204,6 +220,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
         clouds: [...new Set([ends.sourceCloud, ends.destinationCloud])],
         marker: newMarker(owner),
         epoch: await raiseEpoch(database),
+        server: fleet.id,
         steps: copySteps(order),
       });
       await insertQueued(database, owner, id, {
@@ -236,9 +253,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       engineFor(`job ${row.number}`);
       if (ENDED.includes(row.state)) throw new Fault('job.state', `job ${row.number} has ended as ${row.state}`);
       if (row.state === 'paused') return again(row, CANCELLING);
-      const record = await records.open(row.id);
-      await record.cancel();
-      return record.view();
+      return wish(row, (record) => record.cancel());
     },
     async pause(job) {
       const row = await find(job);
@@ -247,9 +262,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       if (state !== 'queued' && steps.some((step) => step.name === 'transfer' && step.state === 'done')) {
         throw new Fault('job.state', `job ${row.number} has moved everything already: it ends in a moment`);
       }
-      const record = await records.open(row.id);
-      await record.pause();
-      return record.view();
+      return wish(row, (record) => record.pause());
     },
     async resume(job) {
       const row = await find(job);
@@ -262,9 +275,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       const row = await find(job);
       engineFor(`job ${row.number}`);
       if (ENDED.includes(row.state)) throw new Fault('job.state', `job ${row.number} has ended as ${row.state}`);
-      const record = await records.open(row.id);
-      await record.prioritize(priority);
-      return record.view();
+      return wish(row, (record) => record.prioritize(priority));
     },
     async retry(job) {
       const row = await find(job);
@@ -309,6 +320,6 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       await opened?.close();
     },
   };
-  keepSchedule(context, jobs, () => opened !== null);
+  keepSchedule(context, jobs, () => opened !== null && fleet.steward);
   return jobs;
 }

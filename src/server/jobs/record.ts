@@ -35,7 +35,11 @@ export interface JobRecord {
   prioritize(priority: number): Promise<void>;
   /** Told of another priority, until it is disposed of. */
   onPriority(listener: () => void): Disposable;
-  /** Durable; pages are told. */
+  /** Stops it, since another server has the job. */
+  lose(fault: Fault): void;
+  /** Looks whether somebody asked another server to cancel, pause or hurry it. */
+  readWishes(): Promise<void>;
+  /** Durable; pages are told. Fault `epoch.stale` where another server has the job. */
   change(change: JobChange): Promise<void>;
   /** The step's state; the text says what it does right now. */
   step(name: string, state: JobStep['state'], text?: string): Promise<void>;
@@ -52,6 +56,7 @@ export interface Records {
   open(job: string): Promise<JobRecord>;
   /** Of a job that runs here, else null. */
   running(job: string): JobRecord | null;
+  all(): JobRecord[];
   /** Forgets this record; one that took its place after a retry stays. */
   close(record: JobRecord): void;
 }
@@ -69,6 +74,7 @@ export function createRecords(database: Database, events: Events, log: Log): Rec
       return record;
     },
     running: (job) => records.get(job) ?? null,
+    all: () => [...records.values()],
     close(record) {
       if (records.get(record.row.id) === record) records.delete(record.row.id);
     },
@@ -123,9 +129,25 @@ function createRecord(database: Database, events: Events, row: JobRow, processLo
       listeners.add(listener);
       return { [Symbol.dispose]: () => void listeners.delete(listener) };
     },
+    lose: (fault) => control.abort(fault),
+    async readWishes() {
+      const now = await readJob(database, row.id);
+      if (now === null || now.epoch !== row.epoch || control.signal.aborted) return;
+      const { cancel_wanted, pause_wanted, state } = now;
+      const hurried = now.request.priority !== row.request.priority;
+      const wanted = cancel_wanted !== row.cancel_wanted || pause_wanted !== row.pause_wanted;
+      if (!hurried && !wanted) return;
+      row.request = { ...row.request, priority: now.request.priority };
+      if (wanted) Object.assign(row, { cancel_wanted, pause_wanted, state });
+      stop();
+      if (hurried) for (const listener of [...listeners]) listener();
+      tell(true);
+    },
     async change(change) {
+      if (!(await writeJob(database, row.id, change, row.epoch))) {
+        throw new Fault('epoch.stale', `another server has taken job ${row.number} over`);
+      }
       Object.assign(row, change);
-      await writeJob(database, row.id, change);
       tell(true);
     },
     async step(name, state, text) {
@@ -147,7 +169,7 @@ function createRecord(database: Database, events: Events, row: JobRow, processLo
       row.steps = row.steps.map((step) => (step.name === name ? { ...step, text } : step));
       if (row.state === 'running' || row.state === 'waiting') {
         const state = waiting ? 'waiting' : 'running';
-        if (state !== row.state) void writeJob(database, row.id, { state }).catch(() => {});
+        if (state !== row.state) void writeJob(database, row.id, { state }, row.epoch).catch(() => {});
         row.state = state;
       }
       tell(false);
@@ -158,7 +180,7 @@ function createRecord(database: Database, events: Events, row: JobRow, processLo
       tell(false);
       if (performance.now() - written < WRITE_MILLISECONDS) return;
       written = performance.now();
-      void writeJob(database, row.id, { progress, steps: row.steps }).catch(() => {});
+      void writeJob(database, row.id, { progress, steps: row.steps }, row.epoch).catch(() => {});
     },
     wait(reason) {
       if (row.waits_for === reason) return;

@@ -2,10 +2,10 @@ import { Fault, type FaultReport } from '../../model/fault.ts';
 import { settingOf } from '../../model/setting.ts';
 import type { JobView } from '../../protocol/api/jobs.ts';
 import type { UndoRow, UndoView } from '../../protocol/api/undo.ts';
-import { ENDED, type JobRow, readJob } from '../store/jobs.ts';
+import { ENDED, type JobRow } from '../store/jobs.ts';
 import { writeBack } from '../store/moves.ts';
 import { raiseEpoch } from '../store/settings.ts';
-import { beginUndo, readUndoing } from '../store/undo.ts';
+import { beginUndo } from '../store/undo.ts';
 import type { JobContext } from './context.ts';
 import type { DurableStep } from './copy.ts';
 import type { Engine } from './engine.ts';
@@ -21,7 +21,7 @@ const PATIENCE_MILLISECONDS = 10 * 60_000;
 
 export const undoRunOf = (job: string, run: number) => `${job}.undo-${run}`;
 
-/** Undoing ended jobs on request; what was begun goes on after a restart. */
+/** Undoing ended jobs on request; what was begun goes on after a restart (`takeover.ts`). */
 export interface Undoing {
   /** What would happen; touches nothing. Fault `job.state` while the job runs. */
   preview(row: JobRow, signal: AbortSignal): Promise<UndoRow[]>;
@@ -29,14 +29,8 @@ export interface Undoing {
   start(row: JobRow, user: string): Promise<JobView>;
 }
 
-export async function openUndoing(context: JobContext, engine: Pick<Engine, 'start' | 'status'>): Promise<Undoing> {
+export function openUndoing(context: JobContext, engine: Pick<Engine, 'start'>): Undoing {
   const { database, records } = context;
-  for (const job of await readUndoing(database)) {
-    const run = (await readJob(database, job))?.undo?.run ?? 0;
-    const status = await engine.status(undoRunOf(job, run));
-    if (status === null) await engine.start(undoRunOf(job, run), job, 'undo');
-    else if (status === 'ended') await endUndo(context, job, [], new Fault('internal', 'the undo was lost').report());
-  }
   const refuseUnended = ({ number, state }: JobRow) => {
     if (ENDED.includes(state)) return;
     throw new Fault('job.state', `job ${number} is ${state}: only ended jobs are undone`, {
@@ -131,7 +125,7 @@ async function removeIn(context: JobContext, job: string, removal: CloudRemoval)
   }
 }
 
-async function endUndo(
+export async function endUndo(
   context: JobContext,
   job: string,
   rows: UndoRow[],

@@ -43,7 +43,7 @@ export function countTransfers(
     return known;
   };
 
-  events.subscribe((event) => {
+  events.subscribeOwn((event) => {
     if (event.type !== 'job') return;
     const { job } = event;
     const known = followed.get(job.id) ?? follow(job);

@@ -46,7 +46,7 @@ function world(rows: NodeRow[], open: Set<string>, relay = true) {
     get: (id: string) => rows.find((row) => row.id === id),
     list: () => rows.map((row) => ({ ...row, connected: true })),
   } as unknown as Nodes;
-  return { asked, paths: createPaths({ nodes, identity, owner: 'me', relay }) };
+  return { asked, paths: createPaths({ nodes, identity, owner: 'me', relay, ownAddresses: () => [] }) };
 }
 
 const signal = new AbortController().signal;

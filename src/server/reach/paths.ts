@@ -28,6 +28,8 @@ export function createPaths(options: {
   owner: string;
   /** Whether this server lets nodes meet on its port. */
   relay: boolean;
+  /** Where nodes that are to meet here dial this server; none: where each joined. */
+  ownAddresses: () => string[];
 }): Paths {
   const { nodes, identity } = options;
   const known = new Map<string, { route: PeerRoute; until: number }>();
@@ -39,7 +41,7 @@ export function createPaths(options: {
       .map(({ id }) => nodes.get(id))
       .filter((node) => node.about?.reach?.relay === true && dialable(node).length > 0)
       .map((node) => ({ name: `node ${node.name}`, pin: node.pin, addresses: dialable(node) }));
-    const own = options.relay ? [{ name: 'this server', pin: identity.pin, addresses: [] }] : [];
+    const own = options.relay ? [{ name: 'this server', pin: identity.pin, addresses: options.ownAddresses() }] : [];
     return [...own, ...others.slice(0, MOST_RELAYS)];
   };
 

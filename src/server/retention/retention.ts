@@ -3,6 +3,7 @@ import { inJob, type Log } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
 import { RetentionSchema, type RetentionView, type SweepView } from '../../protocol/api/retention.ts';
 import type { Clouds } from '../clouds.ts';
+import type { Fleet } from '../fleet/fleet.ts';
 import type { Hold } from '../hold.ts';
 import type { Jobs } from '../jobs/jobs.ts';
 import { seedWork } from '../jobs/seed.ts';
@@ -33,13 +34,14 @@ export interface RetentionOptions {
   clouds: Clouds;
   jobs: Jobs;
   hold: Hold;
+  fleet: Pick<Fleet, 'steward'>;
   closing: AbortSignal;
   log: Log;
 }
 
-/** Sweeps every hour until `closing`. */
+/** Sweeps every hour until `closing`, where this server is the steward. */
 export function keepRetention(options: RetentionOptions): Retention {
-  const { database, jobs, hold, closing, log } = options;
+  const { database, jobs, hold, fleet, closing, log } = options;
 
   const get = async (): Promise<RetentionView> => ({
     ...USUAL,
@@ -80,7 +82,8 @@ export function keepRetention(options: RetentionOptions): Retention {
   const keepSweeping = async () => {
     await delay(FIRST_MILLISECONDS, closing);
     for (;;) {
-      await sweep(false, closing).catch((error: unknown) => {
+      const work = fleet.steward ? sweep(false, closing) : Promise.resolve();
+      await work.catch((error: unknown) => {
         if (!closing.aborted && hold.note === null)
           log.warn({ fault: Fault.from(error, 'retention').report() }, 'old jobs were not removed');
       });

@@ -4,6 +4,9 @@ import { Fault } from '../../model/fault.ts';
 import { type EmbeddedPostgres, startEmbedded } from './embedded.ts';
 import { migrate } from './migrations.ts';
 
+const CONNECT_MILLISECONDS = 15_000;
+const IDLE_MILLISECONDS = 5_000;
+
 /** Runs one statement; rows as the statement names their columns. */
 export type Query = <Row extends pg.QueryResultRow = pg.QueryResultRow>(
   text: string,
@@ -32,7 +35,13 @@ export async function openDatabase(
   schema?: number,
 ): Promise<Database> {
   const embedded: EmbeddedPostgres | null = url === undefined ? await startEmbedded(folder, log) : null;
-  const connection: pg.PoolConfig = embedded?.connection ?? { connectionString: url };
+  const connection: pg.PoolConfig = embedded?.connection ?? {
+    connectionString: url,
+    keepAlive: true,
+    connectionTimeoutMillis: CONNECT_MILLISECONDS,
+    // A server that is frozen in the middle of a transaction does not hold up the others.
+    idle_in_transaction_session_timeout: IDLE_MILLISECONDS,
+  };
   const pool = new pg.Pool({ ...connection, max: 16 });
   watchPool(pool, log);
   const close = async () => {

@@ -1,9 +1,11 @@
 import type { Query } from './database.ts';
 
-/** Sign-ins and join tokens are made anew; the list of migrations and what search looks at are. */
+/** Sign-ins, join tokens and the list of servers are made anew; the list of migrations and what search looks at are. */
 const LEFT_OUT = new Set([
   'public.sessions',
   'public.join_tokens',
+  'public.servers',
+  'public.leases',
   'public.migrations',
   'public.search',
   'dbos.dbos_migrations',

@@ -26,6 +26,8 @@ export interface JobRow {
   state: JobState;
   attempt: number;
   epoch: number;
+  /** The run of a server that has it; null before any has. */
+  server: string | null;
   cancel_wanted: boolean;
   pause_wanted: boolean;
   /** This attempt goes on where a pause left off. */
@@ -53,7 +55,7 @@ export interface JobRow {
 export const ENDED: readonly JobState[] = ['succeeded', 'failed', 'cancelled'];
 
 const COLUMNS = `j.id, j.owner, j.number::integer AS number, j.kind, j.account, j.title, j.request, j.clouds, j.marker, j.state,
-  j.attempt, j.epoch, j.cancel_wanted, j.pause_wanted, j.resumed, j.plan, j.steps, j.checks, j.progress, j.result, j.failure, j.undo,
+  j.attempt, j.epoch, j.server, j.cancel_wanted, j.pause_wanted, j.resumed, j.plan, j.steps, j.checks, j.progress, j.result, j.failure, j.undo,
   r.data AS receipt, CASE WHEN m.job IS NULL THEN NULL ELSE to_jsonb(m) END AS move,
   CASE WHEN g.id IS NULL THEN NULL ELSE jsonb_build_object('number', g.number, 'wave', q.wave) END AS "group",
   j.created_at, j.started_at, j.ended_at`;
@@ -98,12 +100,15 @@ export async function readUnended({ query }: Database): Promise<JobRow[]> {
   return query<JobRow>(`SELECT ${COLUMNS} ${FROM} WHERE NOT j.state = ANY($1) ORDER BY j.number`, [ENDED]);
 }
 
-type NewJob = Pick<JobRow, 'id' | 'kind' | 'account' | 'title' | 'request' | 'clouds' | 'marker' | 'epoch' | 'steps'>;
+type NewJob = Pick<
+  JobRow,
+  'id' | 'kind' | 'account' | 'title' | 'request' | 'clouds' | 'marker' | 'epoch' | 'steps' | 'server'
+>;
 
 export async function insertJob({ query }: Database, owner: string, job: NewJob): Promise<void> {
   await query(
-    `INSERT INTO jobs (id, owner, kind, account, title, request, clouds, marker, epoch, steps, state)
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 'queued')`,
+    `INSERT INTO jobs (id, owner, kind, account, title, request, clouds, marker, epoch, steps, server, state)
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'queued')`,
     [
       job.id,
       owner,
@@ -115,6 +120,7 @@ export async function insertJob({ query }: Database, owner: string, job: NewJob)
       job.marker,
       job.epoch,
       JSON.stringify(job.steps),
+      job.server,
     ],
   );
 }
@@ -142,10 +148,16 @@ export type JobChange = Partial<
   >
 >;
 
-export async function writeJob({ query }: Database, job: string, change: JobChange): Promise<void> {
-  if (Object.keys(change).length === 0) return;
-  const { sets, values } = assignments(change, 2);
-  await query(`UPDATE jobs SET ${sets} WHERE id = $1`, [job, ...values]);
+/** False where another epoch than this has begun: another server has the job. */
+export async function writeJob({ query }: Database, job: string, change: JobChange, epoch: number): Promise<boolean> {
+  if (Object.keys(change).length === 0) return true;
+  const { sets, values } = assignments(change, 3);
+  const rows = await query(`UPDATE jobs SET ${sets} WHERE id = $1 AND epoch = $2 RETURNING id`, [
+    job,
+    epoch,
+    ...values,
+  ]);
+  return rows.length > 0;
 }
 
 /** Begins a further attempt; false where the job is at another attempt, in none of these states, or being undone. */
@@ -281,9 +293,4 @@ export async function putLedger({ query }: Database, job: string, entries: Ledge
 export async function readLedger({ query }: Database, job: string): Promise<LedgerEntry[]> {
   const rows = await query<{ data: LedgerEntry }>('SELECT data FROM ledger WHERE job = $1 ORDER BY at, id', [job]);
   return rows.map(({ data }) => data);
-}
-
-/** Jobs that a server left unfinished, or in the middle of an undo, get the epoch of the one that takes over. */
-export async function takeOver({ query }: Database, epoch: number): Promise<void> {
-  await query(`UPDATE jobs SET epoch = $1 WHERE NOT state = ANY($2) OR undo->>'state' = 'running'`, [epoch, ENDED]);
 }

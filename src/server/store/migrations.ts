@@ -3,6 +3,7 @@ import { peopleSchema } from './people-schema.ts';
 import { scaleSchema } from './scale-schema.ts';
 import { searchSchema } from './search-schema.ts';
 import { secretsSchema } from './secrets-schema.ts';
+import { serversSchema } from './servers-schema.ts';
 import { tenantsSchema } from './tenants-schema.ts';
 
 /** Forward only: a released entry is never changed, a new one is put at the end. */
@@ -96,6 +97,7 @@ const migrations: readonly string[] = [
   searchSchema,
   scaleSchema,
   secretsSchema,
+  serversSchema,
 ];
 
 /** The advisory lock under which one server at a time migrates. */

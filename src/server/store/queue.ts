@@ -3,7 +3,7 @@ import type { Database, Query } from './database.ts';
 import { type CopyOrder, ENDED } from './jobs.ts';
 
 /** Under it one server at a time decides who starts. */
-const LOCK = 7_213_552;
+const LOCK = 7_213_553;
 
 export interface QueuedJob {
   id: string;

@@ -23,9 +23,3 @@ export async function beginUndo({ query }: Database, job: string, epoch: number,
   );
   return rows.length > 0;
 }
-
-/** Ids of the jobs that are being undone. */
-export async function readUndoing({ query }: Database): Promise<string[]> {
-  const rows = await query<{ id: string }>(`SELECT id FROM jobs WHERE undo->>'state' = 'running'`);
-  return rows.map(({ id }) => id);
-}

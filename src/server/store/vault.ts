@@ -39,6 +39,7 @@ export async function lockSealed(query: Query): Promise<SealedRow[]> {
     { table: 'secrets', key: 'id', bound: (key: string) => key },
     { table: 'storage_keys', key: 'node', bound: (key: string) => `storage:${key}` },
     { table: 'channels', key: 'id', bound: (key: string) => `channel:${key}` },
+    { table: 'server_keys', key: 'name', bound: (key: string) => `server:${key}` },
   ];
   const rows: SealedRow[] = [];
   for (const { table, key, bound } of tables) {

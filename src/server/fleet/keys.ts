@@ -1,0 +1,92 @@
+import { access } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeDurably } from '../../base/files.ts';
+import { type Identity, loadIdentity } from '../../base/identity.ts';
+import { Fault } from '../../model/fault.ts';
+import { loadSelfSigned } from '../certificate/ui.ts';
+import type { Database } from '../store/database.ts';
+import { openVault, type Vault } from '../vault.ts';
+
+export interface Keys {
+  vault: Vault;
+  /** By which nodes know the server: the same on all servers of one database. */
+  identity: Identity;
+}
+
+interface StoredKey {
+  certificate: string;
+  sealed: Buffer;
+}
+
+/**
+ * The keys of this server, and in its folder the self-signed certificate that browsers are shown. On a database that several share, the first one puts its own there, sealed by the vault, and
+ * the others take them: they need `vault.key` and nothing else. Faults: `vault.locked` where the folder has no vault key,
+ * or another one than the secrets of the database; `server.unavailable` where the folder belongs to another installation.
+ */
+export async function openKeys(folder: string, database: Database, shared: boolean): Promise<Keys> {
+  const vault = await openVault(folder, database);
+  if (shared) await takeShared(folder, database, vault);
+  const identity = await loadIdentity(folder, 'identity', 'cloudspan server');
+  if (!shared) return { vault, identity };
+  await giveShared(database, vault, 'identity', identity);
+  await giveShared(database, vault, 'ui', await loadSelfSigned(folder));
+  // Two that start for the first time together: the later one is what its folder does not say yet.
+  const stored = await readKey(database, 'identity');
+  if (stored !== null && stored.certificate !== identity.certificate) {
+    const key = vault.open(secretOf('identity'), stored.sealed);
+    const other = await write(folder, 'identity', { ...stored, key });
+    if (other.pin !== identity.pin) return openKeys(folder, database, shared);
+  }
+  return { vault, identity };
+}
+
+/** What the database has and the folder has not; an identity that differs is none of this installation. */
+async function takeShared(folder: string, database: Database, vault: Vault): Promise<void> {
+  for (const name of ['identity', 'ui'] as const) {
+    const stored = await readKey(database, name);
+    if (stored === null) continue;
+    if (!(await exists(join(folder, `${name}.key`)))) {
+      await write(folder, name, { ...stored, key: vault.open(secretOf(name), stored.sealed) });
+      continue;
+    }
+    if (name === 'ui') continue;
+    const own = await loadIdentity(folder, name, name);
+    if (own.certificate === stored.certificate) continue;
+    throw new Fault(
+      'server.unavailable',
+      `${folder} holds the identity ${own.pin.slice(0, 16)}…, and the servers of this database have another one`,
+      {
+        remedy:
+          'Nodes know all servers of one database by one identity. Start this server on an empty folder that holds only vault.key, or with the database that it had before.',
+      },
+    );
+  }
+}
+
+async function readKey({ query }: Database, name: string): Promise<StoredKey | null> {
+  const [row] = await query<StoredKey>('SELECT certificate, sealed FROM server_keys WHERE name = $1', [name]);
+  return row ?? null;
+}
+
+async function giveShared({ query }: Database, vault: Vault, name: string, { key, certificate }: Identity) {
+  await query('INSERT INTO server_keys (name, certificate, sealed) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [
+    name,
+    certificate,
+    vault.seal(secretOf(name), key),
+  ]);
+}
+
+async function write(folder: string, name: string, { certificate, key }: { certificate: string; key: string }) {
+  await writeDurably(join(folder, `${name}.crt`), certificate, 0o644);
+  await writeDurably(join(folder, `${name}.key`), key, 0o600);
+  return loadIdentity(folder, name, name);
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+const secretOf = (name: string) => `server:${name}`;
