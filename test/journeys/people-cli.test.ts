@@ -215,7 +215,7 @@ test('the audit log has every action and sign-in, who and from where, and no sec
     'admin | resetPassword | account victim | done',
     '(server machine) | resetPassword | account admin | done',
     'admin | deleteAccount | account admin | object.in-use',
-    'admin | addCloud | name a, node left, driver toy | done',
+    'admin | addCloud | name a, node left, driver toy, signIn shared | done',
     'admin | power | cloud a, object vm-1 (/DC 1/vm/web%2F01 100%25), action on | done',
     'admin | power | cloud a, object vm-1 (/DC 1/vm/web%2F01 100%25), action on | auth.forbidden',
     'admin | startJob | source a/DC 1/vm/secret/payroll, destination b/DC 1/vm | auth.forbidden',

@@ -55,6 +55,7 @@ test('a new account sees nothing, by any operation, whatever ids it guesses', as
     resetPassword: { password: 'a long word of mine' },
     setLogLevel: { level: null },
     setRetention: {},
+    setConcurrency: {},
     sweep: {},
     acknowledgeAlarm: { key: 'x' },
     setAlarmRules: {},

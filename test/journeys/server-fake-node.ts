@@ -250,7 +250,7 @@ function handlersOf(node: FakeNode): Handlers {
     probe: async () => ({ certificate: null }),
     async checkCloud({ body }) {
       const at = new Date().toISOString();
-      if (body.options.password === node.password) {
+      if (body.options.password === (node.people.get(body.options.username ?? '')?.password ?? node.password)) {
         return { at, checks: [{ name: 'login', outcome: 'pass', found: 'It lets in.' }], capabilities: [] };
       }
       const fault = new Fault('auth.refused', `toy ${body.label}: wrong password`, { details: { step: 'login' } });
