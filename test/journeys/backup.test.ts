@@ -94,7 +94,7 @@ test('a server is backed up in the middle of a copy, lost, restored on hold, and
   expect((await filesWith(terminal.home, secrets)).filter((path) => path === file)).toEqual([]);
 
   await site.kill('server');
-  await rm(serverFolder(), { recursive: true });
+  await rm(serverFolder(), { recursive: true, maxRetries: 10, retryDelay: 200 });
   const restored = await restore(serverFolder());
   expect(restored.code, restored.stderr).toBe(0);
   await slow(null);

@@ -260,7 +260,7 @@ export async function startLab(): Promise<Lab> {
     async reconfigure(id) {
       const type = 'application/vnd.vmware.vcloud.vApp+xml';
       const body = '<Description>somebody was here</Description>';
-      const vapp = `<VApp xmlns="http://www.vmware.com/vcloud/v1.5" name="looked at and changed">${body}</VApp>`;
+      const vapp = `<VApp xmlns="http://www.vmware.com/vcloud/v1.5" name="changed ${id.slice(-12)}">${body}</VApp>`;
       await api('PUT', `/api/vApp/vapp-${id.slice(-36)}`, vapp, type);
     },
     async close() {
