@@ -75,6 +75,10 @@ test('each tenant has its own, under the same names, and sees nothing of the oth
   const { nodes } = await globex.client.listNodes({});
   const tries = [
     () => acme.client.testCloud({ cloud: foreign }),
+    () => acme.client.checkCloud({ cloud: foreign }),
+    () => acme.client.getCloudCertificate({ cloud: foreign }),
+    () => acme.client.trustCloud({ cloud: foreign, body: { trust } }),
+    () => acme.client.checkNewCloud({ body: { name: 'x', node: nodes[0]?.id ?? '', driver: 'toy', options, trust } }),
     () => acme.client.removeCloud({ cloud: foreign }),
     () => acme.client.removeCloud({ cloud: 'a' }),
     () => acme.client.removeNode({ node: nodes[0]?.id ?? '' }),
@@ -88,6 +92,8 @@ test('each tenant has its own, under the same names, and sees nothing of the oth
     () => acme.client.startJob(copy('vc/DC 1/vm/web%2F01 100%25', 'b/DC 1/vm', 'x')),
   ];
   for (const attempt of tries) await expect(attempt()).rejects.toEqual(refused('object.missing'));
+  expect((await acme.client.checkCloud({ cloud: 'vc' })).fault).toBeUndefined();
+  await expect(acme.client.getConcurrency({})).rejects.toEqual(refused('auth.forbidden'));
   const elsewhere = { name: 'spy', role: 'administrator', password: WORD, tenant: 'globex' } as const;
   await expect(acme.client.createAccount({ body: elsewhere })).rejects.toEqual(refused('auth.forbidden'));
   await expect(acme.client.createJoinToken({ body: { tenant: 'globex' } })).rejects.toEqual(refused('auth.forbidden'));

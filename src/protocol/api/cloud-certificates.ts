@@ -21,7 +21,7 @@ export const cloudCertificateOperations = {
     path: '/clouds/:cloud/certificate',
     summary: 'The certificate that was confirmed, and the one that the cloud shows now',
     answer: CloudCertificateSchema,
-    needs: 'administrator',
+    needs: 'tenant',
   },
   trustCloud: {
     method: 'POST',
@@ -29,7 +29,7 @@ export const cloudCertificateOperations = {
     summary: 'Believe the certificate that the cloud shows now, or another CA; what waited for it goes on',
     body: z.object({ trust: TrustSchema }),
     answer: CloudSchema,
-    needs: 'administrator',
+    needs: 'tenant',
     audit: ['trust'],
   },
 } as const satisfies Record<string, ApiOperation>;

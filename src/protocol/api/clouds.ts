@@ -74,7 +74,7 @@ export const cloudsOperations = {
     summary: 'Check step by step whether a cloud could be added',
     body: CheckNewCloudSchema,
     answer: CloudCheckSchema,
-    needs: 'administrator',
+    needs: 'tenant',
     audit: ['name', 'node', 'driver'],
   },
   addCloud: {
@@ -99,7 +99,7 @@ export const cloudsOperations = {
     path: '/clouds/:cloud/check',
     summary: 'Check a cloud again step by step, and say what works there',
     answer: CloudCheckSchema,
-    needs: 'administrator',
+    needs: 'tenant',
   },
   signInToCloud: {
     method: 'PUT',

@@ -23,7 +23,7 @@ export const concurrencyOperations = {
     path: '/concurrency',
     summary: 'How many jobs run at the same time: together, and for each node, cloud and host',
     answer: ConcurrencySchema,
-    needs: 'session',
+    needs: 'administrator',
   },
   setConcurrency: {
     method: 'PUT',
