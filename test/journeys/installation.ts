@@ -194,18 +194,19 @@ export class Installation implements AsyncDisposable {
 
   /** Waits for the end of a job; the server may be away for a while. */
   async end(job: string, seconds = 120): Promise<JobView> {
+    let seen: JobView | undefined;
     return this.until(
       async () => {
-        const view = await this.client.getJob({ job });
-        return ENDS.has(view.state) ? view : undefined;
+        seen = await this.client.getJob({ job });
+        return ENDS.has(seen.state) ? seen : undefined;
       },
       seconds,
-      `job ${job} has not ended`,
+      () => `job ${job} has not ended: ${JSON.stringify([seen?.state, seen?.steps, seen?.progress])}`,
     );
   }
 
   /** Asks again until there is an answer; failures in between count as none. */
-  async until<T>(ask: () => Promise<T | undefined>, seconds: number, otherwise: string): Promise<T> {
+  async until<T>(ask: () => Promise<T | undefined>, seconds: number, otherwise: string | (() => string)): Promise<T> {
     const deadline = Date.now() + seconds * 1000;
     let last: unknown;
     for (;;) {
@@ -215,7 +216,10 @@ export class Installation implements AsyncDisposable {
       } catch (error) {
         last = error;
       }
-      if (Date.now() > deadline) throw new Error(`${otherwise} after ${seconds} s`, { cause: last });
+      if (Date.now() > deadline) {
+        const what = typeof otherwise === 'string' ? otherwise : otherwise();
+        throw new Error(`${what} after ${seconds} s`, { cause: last });
+      }
       await sleep(100);
     }
   }

@@ -111,7 +111,7 @@ describe('the undo of a finished copy', () => {
 
     const again = await terminal.run(['jobs', 'undo', String(job.number)]);
     expect(again.stdout).toContain('nothing would be removed');
-  });
+  }, 180_000);
 
   it('leaves a machine alone that was powered on meanwhile, also when it is off again', async () => {
     const job = await copied({ source, destination: inVcenter, name: 'has run' });
