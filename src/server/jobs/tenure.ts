@@ -39,8 +39,9 @@ export function createTenures(database: Database, records: Records, server: stri
       lose(job);
       const entry = { epoch, control: new AbortController() };
       held.set(job, entry);
-      const record = records.running(job);
-      if (record !== null) Object.assign(record.row, { epoch, server });
+      // Also one that somebody is opening at this moment, with the row as it was before the claim.
+      const record = await records.open(job);
+      Object.assign(record.row, { epoch, server });
       return {
         lost: entry.control.signal,
         [Symbol.dispose]: () => {
