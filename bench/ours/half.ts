@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Cost } from '../measure.ts';
 
 /** One end of a transfer as a process of its own: it says a line when it is ready, waits for a word, and says a line at its end. */
 export class Half {
@@ -27,4 +28,25 @@ export class Half {
   stop(): void {
     this.#child.kill('SIGKILL');
   }
+}
+
+/** What an end says when it is through. */
+export interface EndCost {
+  cpuSeconds: number;
+  peakBytes: number;
+}
+
+/** Lets both ends go at the same time, and counts until both are through. */
+export async function runBoth<Sent extends EndCost, Arrived extends EndCost>(source: Half, destination: Half) {
+  await destination.line();
+  const start = performance.now();
+  source.go();
+  destination.go();
+  const [sent, arrived] = await Promise.all([source.line<Sent>(), destination.line<Arrived>()]);
+  const cost: Cost = {
+    seconds: (performance.now() - start) / 1000,
+    cpuSeconds: sent.cpuSeconds + arrived.cpuSeconds,
+    peakBytes: Math.max(sent.peakBytes, arrived.peakBytes),
+  };
+  return { sent, arrived, cost };
 }

@@ -1,12 +1,10 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cost } from '../measure.ts';
-import { Half } from './half.ts';
+import { type EndCost, Half, runBoth } from './half.ts';
 
-interface End {
-  cpuSeconds: number;
-  peakBytes: number;
-  bytes?: number;
+interface End extends EndCost {
+  bytes: number;
 }
 
 /** Bytes from one Node process to another over TLS with the identities of nodes, from memory to nowhere. */
@@ -17,18 +15,9 @@ export async function bareTls(bytes: number, folder: string): Promise<Cost> {
   const { port, pin } = await source.line<{ port: number; pin: string }>();
   const destination = new Half('tls-destination.ts', [String(port), pin, place]);
   try {
-    await destination.line();
-    const start = performance.now();
-    source.go();
-    destination.go();
-    const [sent, arrived] = await Promise.all([source.line<End>(), destination.line<End>()]);
-    const seconds = (performance.now() - start) / 1000;
+    const { arrived, cost } = await runBoth<EndCost, End>(source, destination);
     if (arrived.bytes !== bytes) throw new Error(`${arrived.bytes} of ${bytes} bytes arrived over bare TLS`);
-    return {
-      seconds,
-      cpuSeconds: sent.cpuSeconds + arrived.cpuSeconds,
-      peakBytes: Math.max(sent.peakBytes, arrived.peakBytes),
-    };
+    return cost;
   } finally {
     source.stop();
     destination.stop();

@@ -1,11 +1,9 @@
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Cost } from '../measure.ts';
-import { Half } from './half.ts';
+import { type EndCost, Half, runBoth } from './half.ts';
 
-interface End {
-  cpuSeconds: number;
-  peakBytes: number;
+interface End extends EndCost {
   root: string;
 }
 
@@ -41,18 +39,9 @@ export async function transfer(
   };
   ends.signal?.addEventListener('abort', stop);
   try {
-    await destination.line();
-    const start = performance.now();
-    source.go();
-    destination.go();
-    const [sent, arrived] = await Promise.all([source.line<End>(), destination.line<End>()]);
-    const seconds = (performance.now() - start) / 1000;
+    const { sent, arrived, cost } = await runBoth<End, End>(source, destination);
     if (sent.root !== arrived.root) throw new Error(`the roots differ: ${sent.root} and ${arrived.root}`);
-    return {
-      seconds,
-      cpuSeconds: sent.cpuSeconds + arrived.cpuSeconds,
-      peakBytes: Math.max(sent.peakBytes, arrived.peakBytes),
-    };
+    return cost;
   } finally {
     ends.signal?.removeEventListener('abort', stop);
     stop();

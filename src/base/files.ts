@@ -1,4 +1,4 @@
-import { open, rename, rm } from 'node:fs/promises';
+import { open, readFile, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 
 /** Writes a whole small file so that after a crash either the old or the new content is there. */
@@ -18,6 +18,16 @@ export async function writeDurably(path: string, content: string | Buffer, mode 
     throw error;
   }
   await syncFolder(dirname(path));
+}
+
+/** The text of a file; null where there is none. */
+export async function readIfThere(path: string): Promise<string | null> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    throw error;
+  }
 }
 
 /** Makes names in a folder (new, renamed, removed) durable. */

@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeDurably } from '../base/files.ts';
+import { readIfThere, writeDurably } from '../base/files.ts';
 import { verifyWith } from '../base/identity.ts';
 import { Fault } from '../model/fault.ts';
 
@@ -32,13 +31,8 @@ export function membershipFile(folder: string): string {
 
 export async function readMembership(folder: string): Promise<JoinedServer[]> {
   const path = membershipFile(folder);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
-  }
+  const text = await readIfThere(path);
+  if (text === null) return [];
   try {
     return FileSchema.parse(JSON.parse(text)).servers;
   } catch (error) {

@@ -88,9 +88,7 @@ beforeAll(async () => {
   ports.udp = udp.address().port;
 
   site = await Installation.start({ vcenterWorld, directorWorld });
-  const { host, fingerprint, password } = site.account;
-  const said = await terminal.run(['login', host, '--fingerprint', fingerprint], { CLOUDSPAN_PASSWORD: password });
-  expect(said.code, said.stderr).toBe(0);
+  await terminal.signIn(site.account);
   await site.client.setAlarmRules({ body: { nodeAwaySeconds: 1, cloudFailedSeconds: 1, jobWaitingSeconds: 1 } });
 }, 120_000);
 afterAll(async () => {

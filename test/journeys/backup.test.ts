@@ -20,7 +20,7 @@ let vaultKey = '';
 beforeAll(async () => {
   terminal = await Terminal.open();
   site = await Installation.start({ vcenterWorld, directorWorld });
-  await signIn();
+  await terminal.signIn(site.account);
   file = join(terminal.home, 'server.backup');
   vaultKey = join(terminal.home, 'kept-elsewhere.key');
 }, 120_000);
@@ -28,12 +28,6 @@ afterAll(async () => {
   await site?.[Symbol.asyncDispose]();
   await terminal?.[Symbol.asyncDispose]();
 });
-
-async function signIn(): Promise<void> {
-  const { host, fingerprint, password } = site.account;
-  const said = await terminal.run(['login', host, '--fingerprint', fingerprint], { CLOUDSPAN_PASSWORD: password });
-  expect(said.code, said.stderr).toBe(0);
-}
 
 /** Sessions are no part of a backup. */
 async function connectAgain(): Promise<Connection> {
@@ -120,7 +114,7 @@ test('a server is backed up in the middle of a copy, lost, restored on hold, and
   const { id: gone = '' } = before.result?.object ?? {};
   const { clouds } = await client.listClouds({});
   await removeInCloud(gone);
-  await signIn();
+  await terminal.signIn(site.account);
   expect((await terminal.run(['server', 'show'])).stdout).toContain('on hold since');
   const released = await terminal.run(['server', 'release-hold', '--json']);
   expect(released.code, released.stderr).toBe(0);

@@ -52,9 +52,7 @@ let proxy: HostileProxy;
 beforeAll(async () => {
   terminal = await Terminal.open();
   site = await Installation.start({ vcenterWorld, directorWorld });
-  const { host, fingerprint, password } = site.account;
-  const signedIn = await terminal.run(['login', host, '--fingerprint', fingerprint], { CLOUDSPAN_PASSWORD: password });
-  expect(signedIn.code, signedIn.stderr).toBe(0);
+  await terminal.signIn(site.account);
   const lab = site.lab('director');
   proxy = await openHostileProxy(lab.options.url ?? '');
   const added = await addDirector('hostile', proxy.url, proxy.fingerprint);

@@ -16,9 +16,7 @@ let terminal: Terminal;
 beforeAll(async () => {
   terminal = await Terminal.open();
   site = await Installation.start({ vcenterWorld, directorWorld });
-  const { host, fingerprint, password } = site.account;
-  const said = await terminal.run(['login', host, '--fingerprint', fingerprint], { CLOUDSPAN_PASSWORD: password });
-  expect(said.code, said.stderr).toBe(0);
+  await terminal.signIn(site.account);
 }, 120_000);
 afterAll(async () => {
   await site?.[Symbol.asyncDispose]();

@@ -14,9 +14,7 @@ let terminal: Terminal;
 beforeAll(async () => {
   site = await Installation.start({ vcenterWorld, directorWorld });
   terminal = await Terminal.open();
-  const { host, fingerprint, password: admin } = site.account;
-  const login = ['login', host, '--json', '--fingerprint', fingerprint];
-  expect((await terminal.run(login, { CLOUDSPAN_PASSWORD: admin })).code).toBe(0);
+  await terminal.signIn(site.account);
 }, 120_000);
 afterAll(async () => {
   await site?.[Symbol.asyncDispose]();

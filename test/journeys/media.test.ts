@@ -35,11 +35,7 @@ beforeAll(async () => {
   await writeFile(join(folder, 'rescue.iso'), image);
   web = await startWeb();
   site = await Installation.start({ vcenterWorld, directorWorld });
-  const { host, fingerprint, password } = site.account;
-  const said = await terminal.run(['login', host, '--json', '--fingerprint', fingerprint], {
-    CLOUDSPAN_PASSWORD: password,
-  });
-  expect(said.code, said.stderr).toBe(0);
+  await terminal.signIn(site.account);
 }, 120_000);
 afterAll(async () => {
   await site?.[Symbol.asyncDispose]();

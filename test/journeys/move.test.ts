@@ -1,9 +1,8 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { joinPath } from '../../src/model/path.ts';
 import type { CopyRequest, JobView } from '../../src/protocol/api/jobs.ts';
-import { VcenterHands } from '../drivers/vcenter-hands.ts';
+import type { VcenterHands } from '../drivers/vcenter-hands.ts';
+import { handsOn } from './hands.ts';
 import { Installation } from './installation.ts';
 import { Terminal } from './terminal.ts';
 import { directorWorld, vcenterWorld } from './worlds.ts';
@@ -16,13 +15,9 @@ let hands: VcenterHands;
 
 beforeAll(async () => {
   site = await Installation.start({ vcenterWorld, directorWorld });
-  const { url = '', username = '', password = '' } = site.lab('vcenter').options;
-  const file = await readFile(join(site.folder, 'vcenter', 'credentials.json'), 'utf8');
-  hands = new VcenterHands({ url, user: username, password, labKey: (JSON.parse(file) as { labKey: string }).labKey });
+  hands = await handsOn(site);
   terminal = await Terminal.open();
-  const { host, fingerprint, password: admin } = site.account;
-  const login = ['login', host, '--json', '--fingerprint', fingerprint];
-  expect((await terminal.run(login, { CLOUDSPAN_PASSWORD: admin })).code).toBe(0);
+  await terminal.signIn(site.account);
 }, 120_000);
 afterAll(async () => {
   hands?.close();

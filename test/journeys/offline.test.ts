@@ -30,10 +30,7 @@ beforeAll(async () => {
   disk = await mkdtemp(join(tmpdir(), 'cloudspan-usb-'));
   secret = join(terminal.home, 'passphrase');
   await writeFile(secret, `${PASSPHRASE}\n`);
-  const { host, fingerprint, password } = site.account;
-  const words = ['login', host, '--json', '--fingerprint', fingerprint];
-  const said = await terminal.run(words, { CLOUDSPAN_PASSWORD: password });
-  expect(said.code, said.stderr).toBe(0);
+  await terminal.signIn(site.account);
 }, 120_000);
 afterAll(async () => {
   await site?.[Symbol.asyncDispose]();

@@ -15,9 +15,7 @@ beforeAll(async () => {
   process.env.CLOUDSPAN_LOG = 'info';
   terminal = await Terminal.open();
   site = await Installation.start({ vcenterWorld, directorWorld });
-  const { host, fingerprint, password } = site.account;
-  const said = await terminal.run(['login', host, '--fingerprint', fingerprint], { CLOUDSPAN_PASSWORD: password });
-  expect(said.code, said.stderr).toBe(0);
+  await terminal.signIn(site.account);
 }, 120_000);
 afterAll(async () => {
   await site?.[Symbol.asyncDispose]();

@@ -15,9 +15,7 @@ beforeAll(async () => {
   site = await Installation.start({
     ...{ vcenterWorld, directorWorld, host: '::1', publicDestination: false, admits: 'own-node' },
   });
-  const { host, fingerprint, password } = site.account;
-  const said = await terminal.run(['login', host, '--fingerprint', fingerprint], { CLOUDSPAN_PASSWORD: password });
-  expect(said.code, said.stderr).toBe(0);
+  await terminal.signIn(site.account);
 }, 120_000);
 afterAll(async () => {
   await site?.[Symbol.asyncDispose]();

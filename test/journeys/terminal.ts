@@ -27,6 +27,12 @@ export class Terminal implements AsyncDisposable {
     return new Terminal(await mkdtemp(join(tmpdir(), 'cloudspan-home-')));
   }
 
+  /** Signs in to a server as its first account; everything later is said to that one. */
+  async signIn({ host, fingerprint, password }: { host: string; fingerprint: string; password: string }) {
+    const said = await this.run(['login', host, '--fingerprint', fingerprint], { CLOUDSPAN_PASSWORD: password });
+    if (said.code !== 0) throw new Error(`nobody is signed in: ${said.stderr}`);
+  }
+
   /** @param heard Told all of stderr so far. */
   async run(
     words: string[],

@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { joinPath } from '../../src/model/path.ts';
 import type { DoctorView } from '../../src/protocol/api/doctor.ts';
 import type { CopyRequest, JobView } from '../../src/protocol/api/jobs.ts';
-import { VcenterHands } from '../drivers/vcenter-hands.ts';
+import type { VcenterHands } from '../drivers/vcenter-hands.ts';
+import { handsOn } from './hands.ts';
 import { Installation } from './installation.ts';
 import { faultCode, Terminal } from './terminal.ts';
 import { directorWorld, vcenterWorld } from './worlds.ts';
@@ -15,15 +14,9 @@ let hands: VcenterHands;
 
 beforeAll(async () => {
   site = await Installation.start({ vcenterWorld, directorWorld });
-  const { options } = site.lab('vcenter');
-  const { url = '', username = '', password = '' } = options;
-  const file = await readFile(join(site.folder, 'vcenter', 'credentials.json'), 'utf8');
-  const { labKey } = JSON.parse(file) as { labKey: string };
-  hands = new VcenterHands({ url, user: username, password, labKey });
+  hands = await handsOn(site);
   terminal = await Terminal.open();
-  const { host, fingerprint, password: admin } = site.account;
-  const login = ['login', host, '--json', '--fingerprint', fingerprint];
-  expect((await terminal.run(login, { CLOUDSPAN_PASSWORD: admin })).code).toBe(0);
+  await terminal.signIn(site.account);
 }, 120_000);
 afterAll(async () => {
   hands?.close();
@@ -111,7 +104,7 @@ describe('the undo of a finished copy', () => {
 
     const again = await terminal.run(['jobs', 'undo', String(job.number)]);
     expect(again.stdout).toContain('nothing would be removed');
-  }, 180_000);
+  });
 
   it('leaves a machine alone that was powered on meanwhile, also when it is off again', async () => {
     const job = await copied({ source, destination: inVcenter, name: 'has run' });

@@ -1,8 +1,8 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { writeDurably } from '../../base/files.ts';
+import { readIfThere, writeDurably } from '../../base/files.ts';
 import { type Identity, loadIdentity } from '../../base/identity.ts';
 import { plainHex } from '../../base/tls.ts';
 import { Fault } from '../../model/fault.ts';
@@ -46,18 +46,18 @@ export function loadSelfSigned(folder: string): Promise<Identity> {
 export async function openUiCertificate(folder: string): Promise<UiCertificate> {
   const path = (name: string) => join(folder, name);
   const listeners: ((next: KeyAndChain) => void)[] = [];
-  const uploaded = await readText(path(UPLOADED));
+  const uploaded = await readIfThere(path(UPLOADED));
   let current: KeyAndChain = uploaded === null ? await loadSelfSigned(folder) : split(uploaded, path(UPLOADED));
   let source: CertificateView['source'] = uploaded === null ? 'self-signed' : 'uploaded';
   let turn: Promise<unknown> = Promise.resolve();
 
-  const known = async () => readCertificates(`${current.certificate}\n${(await readText(path(ISSUERS))) ?? ''}`);
+  const known = async () => readCertificates(`${current.certificate}\n${(await readIfThere(path(ISSUERS))) ?? ''}`);
   const leafOf = ({ certificate }: KeyAndChain) => new X509Certificate(certificate);
 
   const view = async (): Promise<CertificateView> => {
     const [leaf, ...issuers] = readCertificates(current.certificate);
     if (leaf === undefined) throw new Fault('internal', 'the server has no certificate');
-    const pending = await readText(path(PENDING));
+    const pending = await readIfThere(path(PENDING));
     const fitting = followIssuers(leaf, issuers, await known());
     return {
       ...described(leaf),
@@ -72,7 +72,7 @@ export async function openUiCertificate(folder: string): Promise<UiCertificate> 
 
   const take = async (upload: UploadCertificate, reachedAs: string): Promise<CertificateView> => {
     const { given, keys } = await readUpload(upload);
-    const pending = await readText(path(PENDING));
+    const pending = await readIfThere(path(PENDING));
     const own =
       keys.length > 0
         ? keys
@@ -144,15 +144,6 @@ function described({ subject, issuer, validFrom, validTo, fingerprint256 }: X509
     validTo: new Date(validTo).toISOString(),
     sha256: plainHex(fingerprint256),
   };
-}
-
-async function readText(path: string): Promise<string | null> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
 }
 
 function split(text: string, path: string): KeyAndChain {

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { delay } from '../../base/backoff.ts';
-import { writeDurably } from '../../base/files.ts';
+import { readIfThere, writeDurably } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
 import { isDatabaseAway } from '../store/away.ts';
@@ -151,7 +150,7 @@ export async function openFleet(options: {
 /** Tells a server that starts again from another one. */
 async function folderId(folder: string): Promise<string> {
   const path = join(folder, 'server.id');
-  const known = (await readFile(path, 'utf8').catch(() => '')).trim();
+  const known = (await readIfThere(path))?.trim() ?? '';
   if (known !== '') return known;
   const made = randomUUID();
   await writeDurably(path, `${made}\n`);

@@ -1,4 +1,5 @@
 import type { ObjectKind, PowerState } from '../../model/inventory.ts';
+import { ObjectKindSchema } from '../../protocol/nouns.ts';
 import type { Seen, Spot } from '../people/rights.ts';
 import { allOf, type Sql, sql } from '../store/sql.ts';
 import { bareMac, macPart } from './fold.ts';
@@ -26,22 +27,7 @@ const POWERS: Readonly<Record<string, PowerState>> = {
   'powered on': 'on',
   'powered off': 'off',
 };
-const KINDS: readonly ObjectKind[] = [
-  'datacenter',
-  'folder',
-  'cluster',
-  'host',
-  'pool',
-  'datastore',
-  'storage-policy',
-  'network',
-  'vdc',
-  'catalog',
-  'vapp',
-  'vm',
-  'template',
-  'media',
-];
+const KINDS: readonly ObjectKind[] = ObjectKindSchema.options;
 
 /** @param clouds Folded names of those that the account sees, by id. */
 export function conditionsOf(terms: readonly Term[], sees: Seen, clouds: ReadonlyMap<string, string>): Conditions {

@@ -1,6 +1,6 @@
-import { readFile, rename, rm } from 'node:fs/promises';
+import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { syncFolder, writeDurably } from '../../base/files.ts';
+import { readIfThere, syncFolder, writeDurably } from '../../base/files.ts';
 import { Fault } from '../../model/fault.ts';
 import { idOfKey, KEY_BYTES } from './envelope.ts';
 
@@ -12,13 +12,8 @@ export const keyFile = (folder: string) => join(folder, FILE);
 
 /** Null where there is no such file. Fault `vault.locked`: it holds no key. */
 export async function readKeyFile(path: string): Promise<Buffer | null> {
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
-  }
+  const text = await readIfThere(path);
+  if (text === null) return null;
   const key = Buffer.from(text.trim(), 'base64');
   if (key.length !== KEY_BYTES) throw new Fault('vault.locked', `${path} does not hold a key of ${KEY_BYTES} bytes`);
   return key;
