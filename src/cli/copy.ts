@@ -53,7 +53,10 @@ export function withCopyFlags(command: Command): Command {
     .option('--rename', 'take a new name when the name exists')
     .option('--accept-eulas', 'accept the licenses that the package carries')
     .option('--seed <path>', 'an earlier copy at the destination: only what differs from it travels')
-    .option('--priority <1-4>', 'part of a shared limit or way: 2 gets more than twice what 1 gets, and so on')
+    .option(
+      '--priority <1-4>',
+      'part of a shared limit or way: 2 gets more than twice what 1 gets, and so on; it starts before lower ones',
+    )
     .option('--at <time>', 'start not before this time, as 2026-07-01T22:00:00+02:00')
     .option(
       '--window <hours>',
@@ -64,36 +67,47 @@ export function withCopyFlags(command: Command): Command {
     .option('--time-zone <name>', 'of the windows, as Europe/Berlin (default: that of the server)')
     .option('--pause-at-end', 'pause what still runs at the end of the window, until the next')
     .option('--check', 'only run the checks and show what can be chosen')
-    .option('--detach', 'start and return')
     .option('--json', 'lines of JSON')
-    .allowUnknownOption();
+    .allowUnknownOption()
+    .allowExcessArguments();
+}
+
+export function withCopyIdentity(command: Command): Command {
+  return command.option('--keep-mac', 'keep the MAC addresses').option('--keep-uuid', 'keep the BIOS UUID');
+}
+
+export function withMoveFlags(command: Command): Command {
+  return command
+    .option('--new-mac', 'let the destination make new MAC addresses')
+    .option('--new-uuid', 'let the destination make a new BIOS UUID')
+    .option('--delete-source-after <days>', 'delete the source so many days after the move, if the copy is proven');
 }
 
 export function addCopy(program: Command): void {
-  withCopyFlags(
-    program
-      .command('copy <source> <destination...>')
-      .description(
-        'copy a VM, vApp, template or image of a disc (media): <cloud>/<path> to a folder, pool, VDC, catalog or datastore\n' +
-          '<cloud>/<path>. With several sources the last path is the destination of all: they become a group.\n' +
-          'What can be chosen at the destination (datastore, policy, …) are flags of their own: see --check.',
-      )
-      .option('--keep-mac', 'keep the MAC addresses')
-      .option('--keep-uuid', 'keep the BIOS UUID'),
+  const one = (command: Command) => withCopyFlags(command.option('--detach', 'start and return'));
+  one(
+    withCopyIdentity(
+      program
+        .command('copy <source> <destination...>')
+        .description(
+          'copy a VM, vApp, template or image of a disc (media): <cloud>/<path> to a folder, pool, VDC, catalog or datastore\n' +
+            '<cloud>/<path>. With several sources the last path is the destination of all: they become a group.\n' +
+            'What can be chosen at the destination (datastore, policy, …) are flags of their own: see --check.',
+        ),
+    ),
   ).action((_source: string, _destination: string[], flags: CopyFlags, command: Command) =>
     copy('copy', flags, command.args),
   );
-  withCopyFlags(
-    program
-      .command('move <source> <destination...>')
-      .description(
-        'copy, then set the source aside once the copy is proven: it stays, powered off, renamed, its adapters\n' +
-          'disconnected, and nothing starts it. `cloudspan jobs undo` moves back, `cloudspan jobs delete-source` deletes it.\n' +
-          'MAC addresses and BIOS UUID are kept.',
-      )
-      .option('--new-mac', 'let the destination make new MAC addresses')
-      .option('--new-uuid', 'let the destination make a new BIOS UUID')
-      .option('--delete-source-after <days>', 'delete the source so many days after the move, if the copy is proven'),
+  one(
+    withMoveFlags(
+      program
+        .command('move <source> <destination...>')
+        .description(
+          'copy, then set the source aside once the copy is proven: it stays, powered off, renamed, its adapters\n' +
+            'disconnected, and nothing starts it. `cloudspan jobs undo` moves back, `cloudspan jobs delete-source` deletes it.\n' +
+            'MAC addresses and BIOS UUID are kept.',
+        ),
+    ),
   ).action((_source: string, _destination: string[], flags: CopyFlags, command: Command) =>
     copy('move', flags, command.args),
   );
@@ -181,7 +195,8 @@ function pair(text: string, flag: string): [string, string] {
   return [text.slice(0, at), text.slice(at + 1)];
 }
 
-async function check(client: Client, request: CopyRequest, json: boolean): Promise<void> {
+/** Prints what the checks say; a failed one sets the exit code. */
+export async function check(client: Client, request: CopyRequest, json: boolean): Promise<void> {
   const preflight = await client.preflight({ body: request });
   const container = await containerOf(client, request.destination);
   const options =

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { Fault } from '../model/fault.ts';
 import type { GroupRequest, GroupView } from '../protocol/api/groups.ts';
-import { type CopyFlags, requestOf, withCopyFlags } from './copy.ts';
-import { readCount } from './flags.ts';
+import { type CopyFlags, check, requestOf, withCopyFlags, withCopyIdentity, withMoveFlags } from './copy.ts';
+import { readCount, refuseFlagAsArgument } from './flags.ts';
 import { printStarted } from './group-started.ts';
 import { printJson, printLine, printTable } from './output.ts';
 import { connectLast } from './session.ts';
@@ -16,17 +16,18 @@ interface StartFlags extends CopyFlags {
 
 export function addGroups(program: Command): void {
   const groups = program.command('groups').description('many copies and moves together, in waves');
-  withCopyFlags(
-    groups
-      .command('start <file>')
-      .description(
-        'start one job for each line of a file: [wave] <source> <destination>, with quotes where a path has spaces.\n' +
-          'A wave (a number, 1 where it is missing) starts when the one before has ended. Flags are for every line.',
-      )
-      .option('--move', 'move instead of copying')
-      .option('--at-a-time <jobs>', 'how many of them run at the same time at most')
-      .option('--stop-on-failure', 'start no further ones when one did not succeed, until it is retried'),
-  ).action((file: string, flags: StartFlags, command: Command) => start(file, flags, command.args.slice(1)));
+  const start = groups
+    .command('start <file>')
+    .description(
+      'start one job for each line of a file: [wave] <source> <destination>, with quotes where a path has spaces.\n' +
+        'A wave (a number, 1 where it is missing) starts when the one before has ended. Flags are for every line.',
+    )
+    .option('--move', 'move instead of copying')
+    .option('--at-a-time <jobs>', 'how many of them run at the same time at most')
+    .option('--stop-on-failure', 'start no further ones when one did not succeed, until it is retried');
+  withCopyFlags(withMoveFlags(withCopyIdentity(start))).action((file: string, flags: StartFlags, command: Command) =>
+    startGroup(file, flags, command.args.slice(1)),
+  );
   groups.command('list').option('--json', 'answer as JSON').action(list);
   groups
     .command('show <group>')
@@ -47,7 +48,7 @@ export function addGroups(program: Command): void {
   }
   groups
     .command('limits')
-    .description('how many jobs run at the same time; without flags: show it')
+    .description('how many jobs run at the same time; without flags: show it (administrators of the installation only)')
     .option('--jobs <count>', 'all together')
     .option('--per-node <count|none>', 'for each node by itself')
     .option('--per-cloud <count|none>', 'for each cloud by itself')
@@ -56,7 +57,8 @@ export function addGroups(program: Command): void {
     .action(limits);
 }
 
-async function start(file: string, flags: StartFlags, words: string[]): Promise<void> {
+async function startGroup(file: string, flags: StartFlags, words: string[]): Promise<void> {
+  refuseFlagAsArgument(file, 'cloudspan groups start <file> --datastore …');
   const kind = flags.move === true ? 'move' : 'copy';
   const jobs: GroupRequest['jobs'] = readLines(await readFile(file, 'utf8'), file).map(
     ({ wave, source, destination }) => ({
@@ -74,6 +76,10 @@ async function start(file: string, flags: StartFlags, words: string[]): Promise<
     onFailure: flags.stopOnFailure === true ? 'stop' : 'go-on',
   };
   await using connection = await connectLast();
+  if (flags.check === true) {
+    for (const { request } of body.jobs) await check(connection.client, request, flags.json === true);
+    return;
+  }
   printStarted(await connection.client.startGroup({ body }), flags.json === true);
 }
 

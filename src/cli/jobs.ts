@@ -168,7 +168,7 @@ async function ledger(id: string, flags: JsonFlag): Promise<void> {
   const { entries } = await connection.client.jobLedger({ job: id });
   if (flags.json === true) return printJson({ entries });
   printTable(
-    ['STATE', 'ACTION', 'KIND', 'ROLE', 'NAME', 'CLOUD', 'OBJECT'],
+    ['STATE', 'ACTION', 'KIND', 'ROLE', 'NAME', 'CLOUD', 'OBJECT', 'CHANGED'],
     entries.map((entry) => [
       entry.state,
       entry.action,
@@ -177,6 +177,7 @@ async function ledger(id: string, flags: JsonFlag): Promise<void> {
       entry.name,
       entry.cloud,
       entry.objectId ?? '',
+      entry.action === 'change' ? `${entry.before ?? ''} → ${entry.after ?? ''}` : '',
     ]),
   );
 }

@@ -74,7 +74,7 @@ export async function openVault(folder: string, database: Store): Promise<Vault>
     const key = keys.data.get(generation);
     if (key !== undefined) return key;
     // Another server on this database rotated the key: the file has to be brought here.
-    if (generation === keys.last + 1) void reload().catch(() => {});
+    if (generation > keys.last) void reload().catch(() => {});
     throw new Error(`it is sealed under generation ${generation}, which is not known here`);
   };
 

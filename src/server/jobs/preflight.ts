@@ -145,7 +145,7 @@ async function checkWay({ nodes, paths }: PreflightOptions, plan: CopyPlan, sign
   });
 }
 
-/** Nodes of 0.1.0 know no facet for it. */
+/** Nodes of earlier builds know no facet for it. */
 function checkAside(clouds: Clouds, { source }: CopyPlan): Check {
   const name = 'source-set-aside';
   const cloud = clouds.list().find(({ id }) => id === source.cloud);
