@@ -88,7 +88,14 @@ export const WorkOrderSchema = z.discriminatedUnion('kind', [
     remember: z.object({ lineage: z.string(), disks: z.array(z.string()) }).optional(),
   }),
   /** Sets the source of a move aside: nothing starts it, its adapters are disconnected, it has this name. Not on nodes of 0.1.0. */
-  z.object({ kind: z.literal('set-aside'), ...workBase, object: z.string(), name: z.string() }),
+  z.object({
+    kind: z.literal('set-aside'),
+    ...workBase,
+    object: z.string(),
+    name: z.string(),
+    /** What the export read: a source that reads otherwise by now is left as it is. */
+    version: z.string(),
+  }),
   /** Undoes what the works of this job on this node left, by their ledger. */
   z.object({ kind: z.literal('undo'), ...workBase, works: z.array(z.string()) }),
   /**

@@ -163,6 +163,36 @@ it('gives the source its settings back when the job is cancelled after it was se
   await there(`${folder}/stays (moved, job ${job.number})`);
 }, 180_000);
 
+it('leaves a source that was changed since it was read, and takes it as it is now when the job is retried', async () => {
+  const id = await machine('changes');
+  await site.labCall('director', 'POST', '/faults', {
+    rules: [{ method: 'PUT', path: '/transfer/*', action: { kind: 'late', milliseconds: 4000 } }],
+  });
+  const begun = await site.client.startJob({
+    body: { kind: 'move', source: `${folder}/changes`, destination: 'vcd/vdc1' },
+  });
+  await site.until(
+    async () => {
+      const { steps } = await site.client.getJob({ job: begun.id });
+      return steps.find(({ name }) => name === 'transfer')?.text?.startsWith('done; ') || undefined;
+    },
+    60,
+    'the source has not been read',
+  );
+  await hands.task('ReconfigVM_Task', 'VirtualMachine', id, '<spec><annotation>somebody was here</annotation></spec>');
+  const job = await site.end(begun.id);
+  await site.labCall('director', 'POST', '/faults', { rules: [] });
+  expect(job).toMatchObject({ state: 'failed', failure: { code: 'object.changed', leftovers: [] } });
+  expect(await settings(job)).toEqual([]);
+  expect((await there(`${folder}/changes`)).id).toBe(id);
+  await gone('vcd/vdc1/changes');
+
+  await site.client.retryJob({ job: job.id });
+  const again = await site.end(job.id);
+  expect(again.state, JSON.stringify(again.failure)).toBe('succeeded');
+  await there(`${folder}/changes (moved, job ${job.number})`);
+}, 180_000);
+
 it('deletes the source only while the copy carries the marker of the move, and that once', async () => {
   const id = await machine('proven');
   const proven = await move({ source: `${folder}/proven`, destination: folder, name: 'proven there' });

@@ -33,6 +33,14 @@ export async function runSetAside(desk: Desk, work: Work, signal: AbortSignal): 
         },
       );
     }
+    // What this work has changed itself reads otherwise.
+    if (before.version !== order.version && !ledger.entries.some(isOpen)) {
+      throw new Fault(
+        'object.changed',
+        `the source "${before.name}" is not what was copied any more: it stays as it is`,
+        { remedy: 'Retry: the source is read again, and what is the same does not travel again.', retry: 'later' },
+      );
+    }
     const now = await sources.settings(order.object, signal);
     for (const setting of SETTINGS) {
       const value = now[setting];

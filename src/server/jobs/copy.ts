@@ -60,7 +60,7 @@ export async function copyWorkflow(context: JobContext, durable: DurableStep, jo
     const ends: Transferred = await step('transfer', (record) => transfer(context, record, planned, 'transfer'));
     await step('proof', (record) => proveCopy(context, record, planned, ends, until(context, record)));
     if (planned.move === true) {
-      await step('set-aside', (record) => setAside(context, record, planned, until(context, record)));
+      await step('set-aside', (record) => setAside(context, record, planned, ends, until(context, record)));
     }
     await step('keep', (record) => keepCopy(context, record, planned, ends, until(context, record)));
     kept = true;

@@ -15,15 +15,15 @@ const AGAIN_HOURS = 6;
  * left. Faults: `job.state`, `source.needed`, `object.in-use`, `object.changed` and those of the clouds.
  */
 export async function deleteSource(context: JobContext, row: JobRow, user: string): Promise<void> {
-  const { database, clouds, records, closing } = context;
+  const { database, clouds, records, fleet, closing } = context;
   const { number, move, result, receipt } = row;
   if (row.kind !== 'move' || move === null || result === null) {
     throw new Fault('job.state', `job ${number} is no move that has set its source aside`);
   }
   if (move.back) throw new Fault('job.state', `the source of job ${number} is back in use: it was undone`);
   if (move.deleted_at !== null) throw new Fault('job.state', `the source of job ${number} was deleted already`);
-  if (!(await beginDeletion(database, row.id))) {
-    throw new Fault('job.state', `job ${number} is not over, or is being undone: its source stays`);
+  if (!(await beginDeletion(database, row.id, fleet.id))) {
+    throw new Fault('job.state', `job ${number} is not over, or is being undone, or its source is being deleted`);
   }
   try {
     const refuse = (refusal: Refusal | undefined) => {
@@ -42,10 +42,10 @@ export async function deleteSource(context: JobContext, row: JobRow, user: strin
   } catch (error) {
     closing.throwIfAborted();
     const fault = Fault.from(error, 'delete-source');
-    await endDeletion(database, row.id, fault.message);
+    await endDeletion(database, row.id, fleet.id, fault.message);
     throw fault;
   }
-  await endDeletion(database, row.id, null);
+  await endDeletion(database, row.id, fleet.id, null);
   const record = await records.open(row.id);
   await record.log('info', `the source was deleted, asked for by ${user}`);
   records.close(record);

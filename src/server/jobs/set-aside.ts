@@ -2,6 +2,7 @@ import { Fault } from '../../model/fault.ts';
 import { nameOfMoved } from '../../model/setting.ts';
 import { writeMove } from '../store/moves.ts';
 import type { JobContext } from './context.ts';
+import type { Transferred } from './finish.ts';
 import { runWork } from './follow.ts';
 import type { CopyPlan } from './preflight.ts';
 import type { JobRecord } from './record.ts';
@@ -16,11 +17,14 @@ export async function setAside(
   context: JobContext,
   record: JobRecord,
   { source }: CopyPlan,
+  { sent }: Pick<Transferred, 'sent'>,
   signal: AbortSignal,
 ): Promise<void> {
   const { database } = context;
   const { row } = record;
   const { owner } = row;
+  if (sent.version === undefined)
+    throw new Fault('internal', `job ${row.number}: the node told no version that it read`);
   const order = {
     kind: 'set-aside' as const,
     epoch: row.epoch,
@@ -30,6 +34,7 @@ export async function setAside(
     marker: row.marker,
     object: source.object,
     name: nameOfMoved(source.name, row.number),
+    version: sent.version,
   };
   const state = await runWork(
     context,

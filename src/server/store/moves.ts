@@ -1,5 +1,10 @@
 import type { MovedSource } from '../../protocol/api/moves.ts';
 import type { Database } from './database.ts';
+import { GONE_SECONDS } from './servers.ts';
+
+/** Nobody is at it: it was never begun, or whoever began it is gone. */
+const FREE = `(NOT m.deleting OR NOT EXISTS (
+  SELECT FROM servers s WHERE s.id = m.deleter AND s.seen_at > now() - make_interval(secs => ${GONE_SECONDS})))`;
 
 /** The source of a move as it was left. Dates are ISO 8601: rows of jobs carry it as JSON. */
 export interface Move {
@@ -33,36 +38,45 @@ export async function writeBack({ query }: Database, job: string): Promise<void>
   await query('UPDATE moves SET back = true, delete_at = NULL WHERE job = $1', [job]);
 }
 
-/** False where an undo runs or has set the source back, or it is deleted: then it is not to be deleted now. */
-export async function beginDeletion({ transaction }: Database, job: string): Promise<boolean> {
+/**
+ * The deletion is this server's from now on. False where an undo runs or has set the source back, where it is deleted, or is being
+ * deleted: then it is not to be deleted now.
+ */
+export async function beginDeletion({ transaction }: Database, job: string, server: string): Promise<boolean> {
   return transaction(async (query) => {
     await query('SELECT FROM jobs WHERE id = $1 FOR UPDATE', [job]);
     const rows = await query(
-      `UPDATE moves SET deleting = true WHERE job = $1 AND deleted_at IS NULL AND NOT back AND EXISTS (
+      `UPDATE moves m SET deleting = true, deleter = $2 WHERE job = $1 AND deleted_at IS NULL AND NOT back AND ${FREE} AND EXISTS (
          SELECT FROM jobs WHERE id = $1 AND result IS NOT NULL AND ended_at IS NOT NULL
            AND coalesce(undo->>'state', '') <> 'running')
        RETURNING job`,
-      [job],
+      [job, server],
     );
     return rows.length > 0;
   });
 }
 
 /** @param refusal Why it was not deleted; null when it is gone. */
-export async function endDeletion({ query }: Database, job: string, refusal: string | null): Promise<void> {
+export async function endDeletion(
+  { query }: Database,
+  job: string,
+  server: string,
+  refusal: string | null,
+): Promise<void> {
   await query(
     `UPDATE moves SET deleting = false, refusal = $2,
        refused_at = CASE WHEN $2::text IS NULL THEN refused_at ELSE now() END,
-       deleted_at = CASE WHEN $2::text IS NULL THEN now() ELSE deleted_at END WHERE job = $1`,
-    [job, refusal],
+       deleted_at = CASE WHEN $2::text IS NULL THEN now() ELSE deleted_at END WHERE job = $1 AND deleter = $3`,
+    [job, refusal, server],
   );
 }
 
-/** Jobs whose source is to be deleted by now, or whose deletion a server did not see the end of. */
+/** Jobs whose source is to be deleted by now, or whose deletion has lost its server. */
 export async function readDueDeletions({ query }: Database, againAfterHours: number): Promise<string[]> {
   const rows = await query<{ job: string }>(
     `SELECT m.job FROM moves m JOIN jobs j ON j.id = m.job
-     WHERE j.state = 'succeeded' AND m.deleted_at IS NULL AND NOT m.back AND (m.delete_at <= now() OR m.deleting)
+     WHERE m.deleted_at IS NULL AND NOT m.back AND ${FREE}
+       AND (m.deleting OR j.state = 'succeeded' AND m.delete_at <= now())
        AND (m.refused_at IS NULL OR m.refused_at < now() - $1::integer * interval '1 hour') ORDER BY j.number`,
     [againAfterHours],
   );

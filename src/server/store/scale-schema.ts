@@ -2,7 +2,7 @@
 export const scaleSchema = `
   CREATE TABLE moves (
     job text PRIMARY KEY REFERENCES jobs ON DELETE CASCADE, owner text NOT NULL, object text NOT NULL, version text NOT NULL,
-    at timestamptz NOT NULL DEFAULT now(), back boolean NOT NULL DEFAULT false, deleting boolean NOT NULL DEFAULT false,
+    at timestamptz NOT NULL DEFAULT now(), back boolean NOT NULL DEFAULT false, deleting boolean NOT NULL DEFAULT false, deleter text,
     deleted_at timestamptz, delete_at timestamptz, refusal text, refused_at timestamptz);
   CREATE TABLE job_groups (
     id text PRIMARY KEY, number bigint GENERATED ALWAYS AS IDENTITY UNIQUE, owner text NOT NULL, account text NOT NULL,
