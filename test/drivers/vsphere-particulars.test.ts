@@ -112,6 +112,17 @@ test('particular disks are decided by their kind', async () => {
   expect(await against('sealed disk')).toEqual(['disk-encrypted fail']);
 });
 
+test('a machine whose disk others share is not discarded, and its disk stays', async () => {
+  const id = await idOf('bound');
+  const version = (await cloud.objects!.look(id, signal()))?.version ?? '';
+  await expect(cloud.sources!.discard(id, version, signal())).rejects.toMatchObject({
+    code: 'object.in-use',
+    message: expect.stringMatching(/"Hard disk 1".*, which other machines share/),
+    remedy: expect.stringContaining('Detach the shared disk first'),
+  });
+  expect((await cloud.objects!.look(id, signal()))?.version).toBe(version);
+});
+
 test('hardware that is too new or too old for its disks is refused before the start', async () => {
   const description = await cloud.exports!.describe(await idOf('plain'), signal());
   const [machine] = description.machines;

@@ -69,6 +69,15 @@ export async function readPackage(
   );
 }
 
+export async function packageIfThere(session: Session, inventory: VsphereInventory, id: string, signal: AbortSignal) {
+  try {
+    return await readPackage(session, inventory, id, signal);
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'object.missing') return null;
+    throw error;
+  }
+}
+
 async function readMachine(
   session: Session,
   inventory: VsphereInventory,
