@@ -7,6 +7,7 @@ import type { Cloud } from '../../src/drivers/driver.ts';
 import { driver } from '../../src/drivers/vsphere/index.ts';
 import type { Check } from '../../src/model/check.ts';
 import { quietLog } from './conformance/work.ts';
+import { VcenterHands } from './vcenter-hands.ts';
 
 const MIB = 1024 * 1024;
 const disk = (...particular: string[]) => ({ size: MIB, particular: particular as never[] });
@@ -102,6 +103,16 @@ test('a machine that runs or sleeps is refused; absent Tools and a waiting custo
   ]);
   const [power] = await cloud.exports!.check(await idOf('asleep'), signal());
   expect(power).toMatchObject({ outcome: 'fail', found: '"asleep" is suspended.' });
+});
+
+test('custom attributes are named as people call them, without those of Cloudspan', async () => {
+  const hands = new VcenterHands(lab);
+  const id = await idOf('asleep');
+  await hands.setAttribute('VirtualMachine', id, 'cost%2fcentre', '4711');
+  await hands.setAttribute('VirtualMachine', id, 'cloudspan.marker', 'm');
+  const checks = await cloud.exports!.check(id, signal());
+  hands.close();
+  expect(checks.find(({ name }) => name === 'metadata')?.found).toMatch(/: cost\/centre\.$/);
 });
 
 test('particular disks are decided by their kind', async () => {

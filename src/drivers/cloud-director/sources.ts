@@ -2,16 +2,17 @@ import { z } from 'zod';
 import { Fault } from '../../model/fault.ts';
 import { OFF, type SettingName, type SourceSettings } from '../../model/setting.ts';
 import type { Sources } from '../driver.ts';
-import { hrefOf, locate, quoted, urnOf } from './entity.ts';
+import { reconfigure } from './configure.ts';
+import { locate, urnOf } from './entity.ts';
 import { connectionsOf } from './hardware.ts';
 import { isOff } from './power.ts';
 import { deleteAsRead, deleteEntity } from './removal.ts';
 import { renameTemplate, renameVapp } from './rename.ts';
 import type { Session } from './session.ts';
 import { readSource, type Source, sourceIfThere } from './source.ts';
-import { awaitAnswer, isOpen, tasksOf } from './tasks.ts';
+import { isOpen, tasksOf } from './tasks.ts';
 import { versionOf } from './version.ts';
-import { body, type Content, child, mediaType, numberAt, rewrite, textAt, type XmlElement } from './xml.ts';
+import { child, numberAt, rewrite, textAt, type XmlElement } from './xml.ts';
 
 /** By machine and index of its connection: whether it is connected. */
 const NicsSchema = z.record(z.string(), z.boolean());
@@ -98,25 +99,6 @@ function withState(nic: XmlElement, connected: boolean | undefined): XmlElement 
   if (connected === undefined) return nic;
   const children = nic.children.map((one) => (one.name === 'IsConnected' ? { ...one, text: String(connected) } : one));
   return { ...nic, children };
-}
-
-async function reconfigure(
-  session: Session,
-  vm: XmlElement,
-  name: string,
-  sections: Content[],
-  signal: AbortSignal,
-): Promise<void> {
-  const doing = `change ${quoted(vm)}`;
-  const answer = await session.send({
-    method: 'POST',
-    href: `${hrefOf(session, vm)}/action/reconfigureVm`,
-    what: doing,
-    type: mediaType('vm'),
-    body: body('Vm', { name }, sections),
-    signal,
-  });
-  await awaitAnswer(session, answer, doing, signal);
 }
 
 /**
