@@ -58,3 +58,12 @@ test.each(['shop', 'alone'])('ends no task of somebody on "%s", which is not dis
   await cloud.sources!.discard(id, await version(), signal());
   expect(await cloud.objects!.look(id, signal())).toBeNull();
 });
+
+test('a machine that ran since is not discarded, though it is off again', async () => {
+  const id = `urn:vcloud:vm:${await lab.uuidOf('vm', 'spare')}`;
+  const version = (await cloud.objects!.look(id, signal()))?.version ?? '';
+  await cloud.power!.apply(id, 'on', signal());
+  await cloud.power!.apply(id, 'off', signal());
+  await expectFault(cloud.sources!.discard(id, version, signal()), lab, 'object.changed');
+  expect(await cloud.objects!.look(id, signal())).toMatchObject({ id, power: 'off' });
+});
