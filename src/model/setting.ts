@@ -19,8 +19,18 @@ export function settingOf(role: string): SettingName | undefined {
 
 const LONGEST_NAME = 80;
 
+/** Some clouds store these as an escape of three characters, and count those. */
+const ESCAPED = /[%/\\]/;
+
 /** What a source is called once it has moved. Cut where clouds would refuse it. */
 export function nameOfMoved(name: string, job: number): string {
   const suffix = ` (moved, job ${job})`;
-  return `${[...name].slice(0, LONGEST_NAME - suffix.length).join('')}${suffix}`;
+  let room = LONGEST_NAME - suffix.length;
+  const kept: string[] = [];
+  for (const character of name) {
+    room -= ESCAPED.test(character) ? 3 : 1;
+    if (room < 0) break;
+    kept.push(character);
+  }
+  return `${kept.join('')}${suffix}`;
 }

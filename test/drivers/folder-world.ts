@@ -80,7 +80,7 @@ export async function startFolderWorld(): Promise<FolderWorld> {
     givesChecksums: false,
     lost: ['mac', 'uuid'],
     placement,
-    lacks: ['accounts', 'network-access', 'running-machines', 'networks', 'licenses'],
+    lacks: ['accounts', 'network-access', 'running-machines', 'networks', 'licenses', 'sources'],
     logins: () => 0,
     openTransfers: () => 0,
     async change() {

@@ -7,6 +7,7 @@ import type { Cloud } from '../../src/drivers/driver.ts';
 import { driver } from '../../src/drivers/vsphere/index.ts';
 import type { Check } from '../../src/model/check.ts';
 import { quietLog } from './conformance/work.ts';
+import { VcenterHands } from './vcenter-hands.ts';
 
 const MIB = 1024 * 1024;
 const disk = (...particular: string[]) => ({ size: MIB, particular: particular as never[] });
@@ -104,12 +105,33 @@ test('a machine that runs or sleeps is refused; absent Tools and a waiting custo
   expect(power).toMatchObject({ outcome: 'fail', found: '"asleep" is suspended.' });
 });
 
+test('custom attributes are named as people call them, without those of Cloudspan', async () => {
+  const hands = new VcenterHands(lab);
+  const id = await idOf('asleep');
+  await hands.setAttribute('VirtualMachine', id, 'cost%2fcentre', '4711');
+  await hands.setAttribute('VirtualMachine', id, 'cloudspan.marker', 'm');
+  const checks = await cloud.exports!.check(id, signal());
+  hands.close();
+  expect(checks.find(({ name }) => name === 'metadata')?.found).toMatch(/: cost\/centre\.$/);
+});
+
 test('particular disks are decided by their kind', async () => {
   expect(await against('soft')).toEqual(['disk-rdm warn', 'disk-independent warn', 'disk-nonpersistent warn']);
   expect(await against('bound')).toEqual(['disk-shared warn', 'linked-clone warn']);
   expect(await against('raw')).toEqual(['disk-rdm fail']);
   expect(await against('sealed')).toEqual(['disk-encrypted fail']);
   expect(await against('sealed disk')).toEqual(['disk-encrypted fail']);
+});
+
+test('a machine whose disk others share is not discarded, and its disk stays', async () => {
+  const id = await idOf('bound');
+  const version = (await cloud.objects!.look(id, signal()))?.version ?? '';
+  await expect(cloud.sources!.discard(id, version, signal())).rejects.toMatchObject({
+    code: 'object.in-use',
+    message: expect.stringMatching(/"Hard disk 1".*, which other machines share/),
+    remedy: expect.stringContaining('Detach the shared disk first'),
+  });
+  expect((await cloud.objects!.look(id, signal()))?.version).toBe(version);
 });
 
 test('hardware that is too new or too old for its disks is refused before the start', async () => {

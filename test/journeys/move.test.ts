@@ -106,9 +106,9 @@ it('sets the source aside with every setting in the ledger, and an undo moves it
   expect(dry.stdout).toMatch(/would set back .*its name was "goes"/);
   expect(dry.stdout).toMatch(/would remove +vapp "goes/);
   const back = await undone(job);
-  expect(back.undo?.rows.map(({ outcome }) => outcome).toSorted()).toEqual(
-    expect.arrayContaining(['removed', 'restored', 'restored', 'restored']),
-  );
+  const outcomes = back.undo?.rows.map(({ outcome }) => outcome) ?? [];
+  expect(outcomes.filter((outcome) => outcome === 'removed')).toHaveLength(1);
+  expect(outcomes.filter((outcome) => outcome === 'restored')).toHaveLength(3);
   expect(back.movedSource?.state).toBe('back');
   const now = await there(`${folder}/goes`);
   expect(now.machine?.nics).toEqual(before.machine?.nics);

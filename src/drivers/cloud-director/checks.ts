@@ -40,7 +40,7 @@ export async function checkImport(session: Session, request: ImportRequest, sign
   if (destination.kind === 'vdc') {
     checks.push(versionCheck(request.description, placement, destination));
     checks.push(await networkCheck(session, request, destination, signal));
-    checks.push(...(await quotaChecks(session, request.description, destination, signal)));
+    checks.push(...(await quotaChecks(session, request.description, destination, placement, signal)));
     checks.push(...leaseChecks(placement));
   }
   if (!media) checks.push(...deviceChecks(request), ...contentChecks(request));

@@ -1,6 +1,6 @@
 import type { MachineDescription, StartOrderEntry } from '../../model/machine.ts';
 import { connectionSection, connectionsFor, isAttached } from './connections.ts';
-import { hrefOf, machinesOf } from './entity.ts';
+import { hrefOf, machinesOf, quoted } from './entity.ts';
 import { firmwareOf } from './hardware.ts';
 import { type Instantiation, machineIn } from './instantiate.ts';
 import type { Session } from './session.ts';
@@ -32,7 +32,7 @@ export async function configure(work: Instantiation, href: string): Promise<void
     const vm = machineIn(vms, machine, index);
     if (vm === undefined) continue;
     const changes = changesOf(session, vm, machine, names, request.keepMac);
-    if (changes.length > 0) await reconfigure(work, vm, changes);
+    if (changes.length > 0) await reconfigure(session, vm, vm.attributes.name ?? '', changes, context.signal);
   }
   if (description.startOrder.length > 0) await setStartOrder(work, href, vapp);
   await setLeases(work, href, vapp);
@@ -109,18 +109,24 @@ function withFirmware(spec: XmlElement, firmware: string): Content {
   });
 }
 
-async function reconfigure({ session, context }: Instantiation, vm: XmlElement, changes: Content[]): Promise<void> {
-  const name = vm.attributes.name ?? '';
-  const what = `configure "${name}"`;
+/** Changes a machine: its name and the sections, in the order of the schema. Waits until it is done. */
+export async function reconfigure(
+  session: Session,
+  vm: XmlElement,
+  name: string,
+  sections: Content[],
+  signal: AbortSignal,
+): Promise<void> {
+  const what = `change ${quoted(vm)}`;
   const answer = await session.send({
     method: 'POST',
     href: `${hrefOf(session, vm)}/action/reconfigureVm`,
     what,
     type: mediaType('vm'),
-    body: body('Vm', { name }, changes),
-    signal: context.signal,
+    body: body('Vm', { name }, sections),
+    signal,
   });
-  await awaitAnswer(session, answer, what, context.signal);
+  await awaitAnswer(session, answer, what, signal);
 }
 
 async function setStartOrder(work: Instantiation, href: string, vapp: XmlElement): Promise<void> {

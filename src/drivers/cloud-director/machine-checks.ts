@@ -1,12 +1,9 @@
 import type { Check } from '../../model/check.ts';
-import { Fault } from '../../model/fault.ts';
 import { hrefOf } from './entity.ts';
-import { readMetadata } from './metadata.ts';
+import { readPeoplesMetadata } from './metadata.ts';
 import type { Session } from './session.ts';
 import type { Source } from './source.ts';
 import { at, child, childrenOf, textAt, type XmlElement } from './xml.ts';
-
-const OWN_KEYS = 'cloudspan.';
 
 /** What machines of a vApp or template have that does not leave with them, one check per matter. */
 export async function machineChecks(session: Session, source: Source, signal: AbortSignal): Promise<Check[]> {
@@ -53,18 +50,12 @@ function hasMedia(vm: XmlElement): boolean {
   return settings.some((one) => child(one, 'MediaImage') !== undefined || textAt(one, 'MediaState') === 'CONNECTED');
 }
 
-/** Keys on the vApp or template and its machines, without those of Cloudspan; none where they may not be read. */
+/** Keys on the vApp or template and its machines. */
 async function metadataKeys(session: Session, source: Source, signal: AbortSignal): Promise<string[]> {
   const holders = source.kind === 'vm' ? source.machines : [source.holder, ...source.machines];
   const keys = new Set<string>();
   for (const holder of holders) {
-    try {
-      for (const key of (await readMetadata(session, hrefOf(session, holder), signal)).keys()) keys.add(key);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!(error instanceof Fault) || (error.code !== 'object.missing' && error.code !== 'auth.forbidden'))
-        throw error;
-    }
+    for (const key of (await readPeoplesMetadata(session, hrefOf(session, holder), signal)).keys()) keys.add(key);
   }
-  return [...keys].filter((key) => !key.startsWith(OWN_KEYS)).toSorted();
+  return [...keys].toSorted();
 }

@@ -7,9 +7,9 @@ import { powerOfWord } from './machine-facts.ts';
 import { MARKER_KEY, readMetadata } from './metadata.ts';
 import { isOff } from './power.ts';
 import { query, queryMetadata } from './query.ts';
-import { deleteEntity } from './removal.ts';
+import { deleteAsRead, deleteEntity } from './removal.ts';
 import type { Session } from './session.ts';
-import { readSource, type Source } from './source.ts';
+import { type Source, sourceIfThere } from './source.ts';
 import { isOpen, tasksOf } from './tasks.ts';
 import { carriesMarker, markerIn, readIfThere } from './unfinished.ts';
 import { versionOf } from './version.ts';
@@ -48,15 +48,6 @@ async function look(session: Session, id: string, signal: AbortSignal): Promise<
     ...(madeAt === '' ? {} : { madeAt }),
     ...(leaseEnds === '' ? {} : { leaseEnds }),
   };
-}
-
-async function sourceIfThere(session: Session, id: string, signal: AbortSignal): Promise<Source | null> {
-  try {
-    return await readSource(session, id, signal);
-  } catch (error) {
-    if (error instanceof Fault && error.code === 'object.missing') return null;
-    throw error;
-  }
 }
 
 async function markerOf(session: Session, { name, href }: Source, signal: AbortSignal): Promise<string | undefined> {
@@ -106,5 +97,6 @@ async function remove(session: Session, id: string, marker: string, signal: Abor
       remedy: 'Power it off if it is not wanted.',
     });
   }
+  if (kind === 'vapp') return deleteAsRead(session, href, element, signal);
   await deleteEntity(session, href, signal);
 }

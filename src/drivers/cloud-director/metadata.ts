@@ -1,7 +1,7 @@
 import { Fault } from '../../model/fault.ts';
 import type { Session } from './session.ts';
 import { awaitAnswer } from './tasks.ts';
-import { body, childrenOf, mediaType, tag, textAt } from './xml.ts';
+import { body, childrenOf, mediaType, tag, textAt, type XmlElement } from './xml.ts';
 
 /** Key under which every object that a job makes carries the job's marker. */
 export const MARKER_KEY = 'cloudspan.marker';
@@ -9,33 +9,40 @@ export const MARKER_KEY = 'cloudspan.marker';
 /** `GET …/metadata`: the string values by key, whatever their domain. */
 export async function readMetadata(session: Session, href: string, signal: AbortSignal): Promise<Map<string, string>> {
   const metadata = await session.read(`${href}/metadata`, 'read metadata', signal);
-  return new Map(
-    childrenOf(metadata, 'MetadataEntry').map((entry) => [
-      textAt(entry, 'Key'),
-      textAt(entry, 'TypedValue', 'Value') || textAt(entry, 'Value'),
-    ]),
-  );
+  return valuesOf(childrenOf(metadata, 'MetadataEntry'));
 }
 
 /** Keys that the product sets itself begin so. */
 const OWN_KEYS = 'cloudspan.';
 
-/**
- * What people have put on an object: its GENERAL metadata as `key=value`, in order. Empty where the account may not read
- * it.
- */
-export async function readTags(session: Session, href: string, signal: AbortSignal): Promise<string[]> {
+/** What people have put on an object: its GENERAL metadata by key. Empty where the account may not read it. */
+export async function readPeoplesMetadata(
+  session: Session,
+  href: string,
+  signal: AbortSignal,
+): Promise<Map<string, string>> {
   try {
     const metadata = await session.read(`${href}/metadata`, 'read metadata', signal);
-    return childrenOf(metadata, 'MetadataEntry')
-      .filter((entry) => textAt(entry, 'Domain') !== 'SYSTEM' && !textAt(entry, 'Key').startsWith(OWN_KEYS))
-      .map((entry) => `${textAt(entry, 'Key')}=${textAt(entry, 'TypedValue', 'Value') || textAt(entry, 'Value')}`)
-      .sort();
+    const theirs = childrenOf(metadata, 'MetadataEntry').filter(
+      (entry) => textAt(entry, 'Domain') !== 'SYSTEM' && !textAt(entry, 'Key').startsWith(OWN_KEYS),
+    );
+    return valuesOf(theirs);
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof Fault && error.retry === 'never') return [];
+    if (error instanceof Fault && error.retry === 'never') return new Map();
     throw error;
   }
+}
+
+/** The same as `key=value`, in order. */
+export async function readTags(session: Session, href: string, signal: AbortSignal): Promise<string[]> {
+  return [...(await readPeoplesMetadata(session, href, signal))].map(([key, value]) => `${key}=${value}`).sort();
+}
+
+function valuesOf(entries: readonly XmlElement[]): Map<string, string> {
+  return new Map(
+    entries.map((entry) => [textAt(entry, 'Key'), textAt(entry, 'TypedValue', 'Value') || textAt(entry, 'Value')]),
+  );
 }
 
 /** `POST …/metadata` merges these values (GENERAL, readable and writable by the tenant) and waits. */

@@ -6,18 +6,24 @@ import { query } from './query.ts';
 import type { Session } from './session.ts';
 import { numberAt } from './xml.ts';
 
-/** How many machines the VDC may still hold; nothing where it has no quota. */
+/**
+ * How many machines the VDC may still hold; nothing where it has no quota. The quota counts those in templates too, and
+ * the temporary template lies in the VDC whose storage policy its upload names.
+ */
 export async function quotaChecks(
   session: Session,
   { machines }: PackageDescription,
   { element, href, name }: Destination,
+  { policy }: Placement,
   signal: AbortSignal,
 ): Promise<Check[]> {
   const quota = numberAt(element, 'VmQuota') ?? 0;
   if (quota === 0) return [];
   const held = (await query(session, 'vm', signal, { vdc: href })).length;
-  const found = `VDC "${name}" holds ${held} of ${quota} machines; ${machines.length} come.`;
-  if (held + machines.length <= quota) return [{ name: 'quota', outcome: 'pass', found }];
+  const twice = policy !== undefined;
+  const coming = twice ? machines.length * 2 : machines.length;
+  const found = `VDC "${name}" holds ${held} of ${quota} machines; ${coming} come${twice ? ', those of the temporary template counted' : ''}.`;
+  if (held + coming <= quota) return [{ name: 'quota', outcome: 'pass', found }];
   const remedy = 'Remove machines there, have the quota raised, or choose another VDC.';
   return [{ name: 'quota', outcome: 'fail', found, remedy }];
 }

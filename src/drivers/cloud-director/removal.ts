@@ -22,6 +22,16 @@ export async function deleteEntity(session: Session, href: string, signal: Abort
     await cancelTask(session, task, signal).catch((error) => ended(error));
     await awaitTask(session, task, 'cancel a task', signal).catch((error) => ended(error));
   }
+  await deleteAsRead(session, href, element, signal);
+}
+
+/** Deletes what was read just now, without a look at its tasks. Gone already is fine. */
+export async function deleteAsRead(
+  session: Session,
+  href: string,
+  element: XmlElement,
+  signal: AbortSignal,
+): Promise<void> {
   const what = `delete ${quoted(element)}`;
   try {
     await awaitAnswer(session, await session.send({ method: 'DELETE', href, what, signal }), what, signal);

@@ -41,6 +41,15 @@ export async function readSource(session: Session, id: string, signal: AbortSign
   return { id, kind: 'vm', href: up, holder, machines: inside.length > 0 ? inside : [element], name };
 }
 
+export async function sourceIfThere(session: Session, id: string, signal: AbortSignal): Promise<Source | null> {
+  try {
+    return await readSource(session, id, signal);
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'object.missing') return null;
+    throw error;
+  }
+}
+
 /** Names of the checks that obstacles belong to. */
 type ObstacleName = 'machine-powered-off' | 'vapp-powered-off' | 'object-usable' | 'object-free';
 

@@ -2,16 +2,17 @@ import { z } from 'zod';
 import { Fault } from '../../model/fault.ts';
 import { OFF, type SettingName, type SourceSettings } from '../../model/setting.ts';
 import type { Sources } from '../driver.ts';
-import { hrefOf, locate, quoted, urnOf } from './entity.ts';
+import { reconfigure } from './configure.ts';
+import { locate, urnOf } from './entity.ts';
 import { connectionsOf } from './hardware.ts';
 import { isOff } from './power.ts';
-import { deleteEntity } from './removal.ts';
+import { deleteAsRead, deleteEntity } from './removal.ts';
 import { renameTemplate, renameVapp } from './rename.ts';
 import type { Session } from './session.ts';
-import { readSource, type Source } from './source.ts';
-import { awaitAnswer } from './tasks.ts';
+import { readSource, type Source, sourceIfThere } from './source.ts';
+import { isOpen, tasksOf } from './tasks.ts';
 import { versionOf } from './version.ts';
-import { body, type Content, child, mediaType, numberAt, rewrite, textAt, type XmlElement } from './xml.ts';
+import { child, numberAt, rewrite, textAt, type XmlElement } from './xml.ts';
 
 /** By machine and index of its connection: whether it is connected. */
 const NicsSchema = z.record(z.string(), z.boolean());
@@ -100,40 +101,33 @@ function withState(nic: XmlElement, connected: boolean | undefined): XmlElement 
   return { ...nic, children };
 }
 
-async function reconfigure(
-  session: Session,
-  vm: XmlElement,
-  name: string,
-  sections: Content[],
-  signal: AbortSignal,
-): Promise<void> {
-  const doing = `change ${quoted(vm)}`;
-  const answer = await session.send({
-    method: 'POST',
-    href: `${hrefOf(session, vm)}/action/reconfigureVm`,
-    what: doing,
-    type: mediaType('vm'),
-    body: body('Vm', { name }, sections),
-    signal,
-  });
-  await awaitAnswer(session, answer, doing, signal);
-}
-
-/** A VM is removed out of its vApp, which stays, empty where it was the last. */
+/**
+ * A VM is removed out of its vApp, which stays, empty where it was the last. Tasks of a vApp or VM are somebody's: none is
+ * ended, also not one that began while the version was read.
+ */
 async function discard(session: Session, id: string, version: string, signal: AbortSignal): Promise<void> {
-  let source: Source;
-  try {
-    source = await readSource(session, id, signal);
-  } catch (error) {
-    if (error instanceof Fault && error.code === 'object.missing') return;
-    throw error;
-  }
-  const whole = source.kind === 'vm' ? source.machines : [source.holder];
-  if (source.kind !== 'template' && !whole.every(isOff)) {
-    throw new Fault('object.in-use', `${session.who}: ${what(source)} is not off and was not removed`);
-  }
+  const source = await sourceIfThere(session, id, signal);
+  if (source === null) return;
+  requireFree(session, source);
   if ((await versionOf(session, source, signal)) !== version) {
     throw new Fault('object.changed', `${session.who}: ${what(source)} was changed since and was not removed`);
   }
-  await deleteEntity(session, locate(session, id).href, signal);
+  const { href } = locate(session, id);
+  if (source.kind === 'template') return deleteEntity(session, href, signal);
+  const now = await sourceIfThere(session, id, signal);
+  if (now === null) return;
+  requireFree(session, now);
+  await deleteAsRead(session, href, now.kind === 'vm' ? now.machines[0]! : now.holder, signal);
+}
+
+/** Faults: `object.in-use`, `object.busy`. */
+function requireFree(session: Session, source: Source): void {
+  const { kind, holder, machines } = source;
+  if (kind === 'template') return;
+  if (!(kind === 'vm' ? machines : [holder]).every(isOff)) {
+    throw new Fault('object.in-use', `${session.who}: ${what(source)} is not off and was not removed`);
+  }
+  if ([holder, ...machines].flatMap(tasksOf).some(isOpen)) {
+    throw new Fault('object.busy', `${session.who}: ${what(source)} has a task under way and was not removed`);
+  }
 }

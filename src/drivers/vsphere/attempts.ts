@@ -8,6 +8,7 @@ import type { VsphereInventory } from './inventory.ts';
 import { abortLease } from './lease.ts';
 import { undoMedia } from './media-undo.ts';
 import { carriesMarker, decodeName } from './names.ts';
+import type { SourcePackage } from './package.ts';
 import { type ObjectContent, readObjects } from './property-collector.ts';
 import type { Session } from './session.ts';
 import { groupElement } from './soap.ts';
@@ -109,6 +110,23 @@ export async function destroy(session: Session, found: Found, signal: AbortSigna
     }
     throw toFault(error, session.who, `removing "${found.name}"`);
   }
+}
+
+/** Destroys what was read, unless a machine of it is not off: `object.in-use`. */
+export async function destroyPackage(
+  session: Session,
+  source: SourcePackage,
+  id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const { name } = source.description;
+  if (source.machines.some(({ powerState }) => powerState !== 'poweredOff')) {
+    throw new Fault('object.in-use', `${session.who}: "${name}" (${id}) is not off and was not removed`, {
+      remedy: 'Power it off if it is not wanted.',
+    });
+  }
+  const machines = source.machines.map(({ ref }) => ref);
+  await destroy(session, { ref: source.ref, name, complete: true, machines }, signal);
 }
 
 /** Gives back the leases of earlier attempts; without that the half-made machine stays locked. */

@@ -78,7 +78,8 @@ function isLinked(disk: Element): boolean {
   return child(disk, 'backing', 'parent') !== undefined || flagOf(disk, 'nativeUnmanagedLinkedClone') === true;
 }
 
-function isShared(disk: Element, devices: readonly Element[]): boolean {
+/** Whether other machines may have the disk too. */
+export function isShared(disk: Element, devices: readonly Element[]): boolean {
   if ((textOf(disk, 'backing', 'sharing') ?? 'sharingNone') !== 'sharingNone') return true;
   const controller = devices.find((device) => numberOf(device, 'key') === numberOf(disk, 'controllerKey'));
   return (textOf(controller, 'sharedBus') ?? 'noSharing') !== 'noSharing';

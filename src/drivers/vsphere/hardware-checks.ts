@@ -17,7 +17,10 @@ const NEWEST: readonly (readonly [release: string, version: number])[] = [
 const NVME_VERSION = 13;
 
 /** Whether the virtual hardware of what is built can run here. */
-export function hardwareChecks({ description, placement }: Plan, { product, version }: CloudAbout): Check[] {
+export function hardwareChecks({ description, placement }: Plan, about: CloudAbout): Check[] {
+  const { product } = about;
+  // A vCenter 6.7 U2 tells version 6.7.0, and only its API 6.7.2.
+  const version = compare(about.apiVersion, about.version) > 0 ? about.apiVersion : about.version;
   const name = 'hardware-version';
   const wanted = description.machines.map((machine) => ({
     machine,

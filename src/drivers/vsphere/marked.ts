@@ -2,13 +2,13 @@ import { Fault } from '../../model/fault.ts';
 import type { PowerState } from '../../model/inventory.ts';
 import type { MarkedObject, SeenObject } from '../../model/seen-object.ts';
 import type { Objects } from '../driver.ts';
-import { destroy } from './attempts.ts';
+import { destroyPackage } from './attempts.ts';
 import { flagOf, refOf, textOf } from './element.ts';
 import { extraConfigOf, MARKER_KEY } from './extras.ts';
 import { toFault } from './faults.ts';
 import type { VsphereInventory } from './inventory.ts';
 import { decodeName, markerIn } from './names.ts';
-import { readPackage, type SourcePackage } from './package.ts';
+import { packageIfThere, type SourcePackage } from './package.ts';
 import { type ObjectContent, readObjects } from './property-collector.ts';
 import type { Session } from './session.ts';
 
@@ -50,15 +50,6 @@ async function look(
     description,
     ...(madeAt === undefined ? {} : { madeAt }),
   };
-}
-
-async function packageIfThere(session: Session, inventory: VsphereInventory, id: string, signal: AbortSignal) {
-  try {
-    return await readPackage(session, inventory, id, signal);
-  } catch (error) {
-    if (error instanceof Fault && error.code === 'object.missing') return null;
-    throw error;
-  }
 }
 
 /** In the name while unfinished, else the same in every machine: one that somebody put into a vApp has none. */
@@ -156,11 +147,5 @@ async function remove(
   if (markerOf(source) !== marker) {
     throw new Fault('object.changed', `${session.who}: "${name}" (${id}) does not carry the marker ${marker}`);
   }
-  if (powerOf(source.machines.map(({ powerState }) => powerState)) !== 'off') {
-    throw new Fault('object.in-use', `${session.who}: "${name}" (${id}) is powered on and was not removed`, {
-      remedy: 'Power it off if it is not wanted.',
-    });
-  }
-  const machines = source.machines.map(({ ref }) => ref);
-  await destroy(session, { ref: source.ref, name, complete: true, machines }, signal);
+  await destroyPackage(session, source, id, signal);
 }

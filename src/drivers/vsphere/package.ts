@@ -1,6 +1,8 @@
 import { Fault } from '../../model/fault.ts';
 import type { PackageDescription, StartOrderEntry } from '../../model/machine.ts';
+import { attributeNames } from './attributes.ts';
 import { child, childrenOf, type Element, numberOf, type Ref, refOf, refsOf, textOf } from './element.ts';
+import { OWN_KEY } from './extras.ts';
 import { toFault } from './faults.ts';
 import { type DescribedMachine, type DiskPlace, describeMachine, propertiesOf } from './hardware.ts';
 import type { VsphereInventory } from './inventory.ts';
@@ -31,15 +33,7 @@ export interface SourceMachine {
   attributes: string[];
 }
 
-const MACHINE_PATHS = [
-  'name',
-  'config',
-  'runtime.powerState',
-  'snapshot',
-  'guest.toolsStatus',
-  'customValue',
-  'availableField',
-];
+const MACHINE_PATHS = ['name', 'config', 'runtime.powerState', 'snapshot', 'guest.toolsStatus', 'customValue'];
 const VAPP_PATHS = ['name', 'vAppConfig', 'vm', 'resourcePool'];
 
 /**
@@ -67,6 +61,15 @@ export async function readPackage(
     'object.wrong-kind',
     `${session.who}: ${id} is a ${ref.type}; only machines, vApps and templates leave`,
   );
+}
+
+export async function packageIfThere(session: Session, inventory: VsphereInventory, id: string, signal: AbortSignal) {
+  try {
+    return await readPackage(session, inventory, id, signal);
+  } catch (error) {
+    if (error instanceof Fault && error.code === 'object.missing') return null;
+    throw error;
+  }
 }
 
 async function readMachine(
@@ -176,6 +179,8 @@ async function describeAll(
   signal: AbortSignal,
 ): Promise<{ machines: SourceMachine[]; described: DescribedMachine[] }> {
   const networks = await inventory.networkNames(signal);
+  const valued = contents.some(({ props }) => (props.get('customValue')?.children ?? []).length > 0);
+  const names = valued ? await attributeNames(session, signal) : new Map<string, string>();
   const taken = new Set<string>();
   const machines: SourceMachine[] = [];
   const described: DescribedMachine[] = [];
@@ -194,7 +199,7 @@ async function describeAll(
       powerState: props.get('runtime.powerState')?.text ?? '',
       hasSnapshots: props.has('snapshot'),
       toolsStatus: props.get('guest.toolsStatus')?.text ?? '',
-      attributes: attributesOf(props),
+      attributes: attributesOf(props, names),
     });
     const machineId = packageId(name, taken);
     described.push(describeMachine({ id: ref.id, name, config, machineId, networkName: (id) => networks.get(id) }));
@@ -202,14 +207,11 @@ async function describeAll(
   return { machines, described };
 }
 
-function attributesOf(props: ObjectContent['props']): string[] {
-  const names = new Map(
-    (props.get('availableField')?.children ?? []).map((field) => [textOf(field, 'key'), textOf(field, 'name') ?? '']),
-  );
+function attributesOf(props: ObjectContent['props'], names: ReadonlyMap<string, string>): string[] {
   return (props.get('customValue')?.children ?? [])
     .filter((value) => (textOf(value, 'value') ?? '') !== '')
-    .map((value) => names.get(textOf(value, 'key')) ?? '')
-    .filter((name) => name !== '');
+    .map((value) => names.get(textOf(value, 'key') ?? '') ?? '')
+    .filter((name) => name !== '' && !OWN_KEY.test(name));
 }
 
 /** An id for the package made of a name: letters, digits, dots, dashes; unique among `taken`. */

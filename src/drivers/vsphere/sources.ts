@@ -2,15 +2,16 @@ import { z } from 'zod';
 import { Fault } from '../../model/fault.ts';
 import { OFF, type SettingName, type SourceSettings } from '../../model/setting.ts';
 import type { Sources } from '../driver.ts';
-import { destroy } from './attempts.ts';
+import { destroyPackage } from './attempts.ts';
 import { autostartOf, setAutostart } from './autostart.ts';
-import { isNic, keyOf } from './devices.ts';
-import { child, childrenOf, type Element, flagOf } from './element.ts';
+import { isDisk, isNic, keyOf } from './devices.ts';
+import { isShared } from './disk-checks.ts';
+import { child, childrenOf, type Element, flagOf, textOf } from './element.ts';
 import { isVimFault, toFault } from './faults.ts';
 import { put } from './import-spec.ts';
 import type { VsphereInventory } from './inventory.ts';
 import { encodeName } from './names.ts';
-import { readPackage, type SourceMachine, type SourcePackage } from './package.ts';
+import { packageIfThere, readPackage, type SourceMachine, type SourcePackage } from './package.ts';
 import type { Session } from './session.ts';
 import { element, groupElement, leaf, leafElement, written } from './soap.ts';
 import { runTask } from './tasks.ts';
@@ -124,20 +125,25 @@ async function discard(
   version: string,
   signal: AbortSignal,
 ): Promise<void> {
-  let source: SourcePackage;
-  try {
-    source = await readPackage(session, inventory, id, signal);
-  } catch (error) {
-    if (error instanceof Fault && error.code === 'object.missing') return;
-    throw error;
+  const source = await packageIfThere(session, inventory, id, signal);
+  if (source === null) return;
+  const what = `${session.who}: "${source.description.name}" (${id})`;
+  if (source.version !== version) throw new Fault('object.changed', `${what} was changed since and was not removed`);
+  const shared = source.machines.flatMap(sharedDisksOf);
+  if (shared.length > 0) {
+    throw new Fault(
+      'object.in-use',
+      `${what} has ${shared.join(', ')}, which other machines share: it was not removed`,
+      {
+        remedy: 'Detach the shared disk first: with the machine it would be destroyed for the others too.',
+      },
+    );
   }
-  const { name } = source.description;
-  if (source.version !== version) {
-    throw new Fault('object.changed', `${session.who}: "${name}" (${id}) was changed since and was not removed`);
-  }
-  if (source.machines.some(({ powerState }) => powerState !== 'poweredOff')) {
-    throw new Fault('object.in-use', `${session.who}: "${name}" (${id}) is not off and was not removed`);
-  }
-  const machines = source.machines.map(({ ref }) => ref);
-  await destroy(session, { ref: source.ref, name, complete: true, machines }, signal);
+  await destroyPackage(session, source, id, signal);
+}
+
+function sharedDisksOf({ config }: SourceMachine): string[] {
+  const devices = childrenOf(child(config, 'hardware'), 'device');
+  const shared = devices.filter((device) => isDisk(device) && isShared(device, devices));
+  return shared.map((disk) => `"${textOf(disk, 'deviceInfo', 'label') ?? 'a disk'}"`);
 }

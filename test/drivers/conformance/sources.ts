@@ -20,7 +20,7 @@ export function sourcePromises({ world, cloud }: Stage): void {
     (await cloud().inventory.get(id, signal())).machine?.nics.map((nic) => nic.connected);
 
   test('takes the adapters off and connects them again as they were', async ({ skip }) => {
-    if (cloud().sources === undefined || lacks(world(), 'networks')) skip();
+    if (lacks(world(), 'sources', 'networks')) skip();
     const { id } = await made('adapters');
     const before = await connected(id);
     expect(before).toContain(true);
@@ -36,7 +36,7 @@ export function sourcePromises({ world, cloud }: Stage): void {
   });
 
   test('gives another name and the old one back, and leaves the disks as they are', async ({ skip }) => {
-    if (cloud().sources === undefined) skip();
+    if (lacks(world(), 'sources')) skip();
     const { id } = await made('named');
     const { roots } = await exportRoots(cloud(), id);
     await set(id, 'name', 'named (moved, job 7)');
@@ -50,7 +50,7 @@ export function sourcePromises({ world, cloud }: Stage): void {
   });
 
   test('discards a source only as long as it reads the version that was told', async ({ skip }) => {
-    if (cloud().sources === undefined) skip();
+    if (lacks(world(), 'sources')) skip();
     const { id } = await made('discarded');
     const version = (await cloud().objects!.look(id, signal()))?.version ?? '';
     await world().reconfigure(id);
@@ -63,7 +63,7 @@ export function sourcePromises({ world, cloud }: Stage): void {
   });
 
   test('does not discard what runs', async ({ skip }) => {
-    if (cloud().sources === undefined || lacks(world(), 'running-machines')) skip();
+    if (lacks(world(), 'sources', 'running-machines')) skip();
     const { id } = await made('running');
     await cloud().power!.apply(id, 'on', signal());
     const version = (await cloud().objects!.look(id, signal()))?.version ?? '';
@@ -72,7 +72,7 @@ export function sourcePromises({ world, cloud }: Stage): void {
   });
 
   test('what is not there has no settings', async ({ skip }) => {
-    if (cloud().sources === undefined) skip();
+    if (lacks(world(), 'sources')) skip();
     await expectFault(settings('vm-does-not-exist'), world(), 'object.missing');
   });
 }

@@ -11,9 +11,10 @@ export interface KnownSource {
 
 /**
  * What a kind of cloud has not, so that no promise about it can be tested: accounts and sessions, a network to be
- * reached over, machines that run, networks to attach to, licenses that it takes acceptance of.
+ * reached over, machines that run, networks to attach to, licenses that it takes acceptance of, sources whose settings a
+ * move could change.
  */
-export type Lack = 'accounts' | 'network-access' | 'running-machines' | 'networks' | 'licenses';
+export type Lack = 'accounts' | 'network-access' | 'running-machines' | 'networks' | 'licenses' | 'sources';
 
 /**
  * A cloud to try a driver on, and the hands that reach into it behind the driver's back. One world serves one whole
