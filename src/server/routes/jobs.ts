@@ -2,7 +2,7 @@ import type { JobView } from '../../protocol/api/jobs.ts';
 import { readCursor, writeCursor } from '../cursor.ts';
 import { idOfRequest } from '../idempotency.ts';
 import type { Jobs } from '../jobs/jobs.ts';
-import { shownJob, shownRows } from '../people/shown-job.ts';
+import { shownFault, shownJob, shownRows } from '../people/shown-job.ts';
 import type { Sight } from '../people/sight.ts';
 import type { Database } from '../store/database.ts';
 import { readAllPlaces, readPlaces, writeRunner } from '../store/places.ts';
@@ -89,6 +89,13 @@ export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names>
       return { ...preview, rows: shownRows(preview.rows, await endsOf(parameters.job, sight)) };
     },
     undoJob: async ({ parameters, user, sight }) => shown(jobs.undo(parameters.job, user), sight),
-    deleteSource: async ({ parameters, user, sight }) => shown(jobs.deleteSource(parameters.job, user), sight),
+    async deleteSource({ parameters: { job }, user, sight }) {
+      const ends = await endsOf(job, sight);
+      try {
+        return shownJob(await jobs.deleteSource(job, user), ends);
+      } catch (error) {
+        throw shownFault(error, job, ends);
+      }
+    },
   };
 }
