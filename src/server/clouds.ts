@@ -159,15 +159,8 @@ export async function openClouds({
     if (entry === undefined && account !== null && entries.has(base)) {
       throw new Fault('cloud.signed-out', `whoever uses ${find(base).row.name} here is not signed in to it any more`);
     }
-    if (entry === undefined) {
-      throw new Fault('object.missing', `there is no cloud "${cloud}"`, {
-        remedy: `Known clouds: ${
-          ofAll()
-            .map(({ row }) => row.name)
-            .join(', ') || 'none'
-        }.`,
-      });
-    }
+    // Which there are is told by whoever knows what the account sees.
+    if (entry === undefined) throw new Fault('object.missing', `there is no cloud "${cloud}"`);
     return entry;
   };
 

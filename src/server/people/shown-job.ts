@@ -22,7 +22,18 @@ export interface ShownEnds {
  */
 export function shownJob(job: JobView, ends: ShownEnds): JobView {
   if (ends.source && ends.destination) return job;
-  const { result, failure, receipt: _receipt, progress, undo, checks, steps, movedSource, title: _title, ...rest } = job;
+  const {
+    result,
+    failure,
+    receipt: _receipt,
+    progress,
+    undo,
+    checks,
+    steps,
+    movedSource,
+    title: _title,
+    ...rest
+  } = job;
   return {
     ...rest,
     title: titleOf(job, ends),
