@@ -36,7 +36,7 @@ const job = {
     ...{ details: { a: 'SRC', b: 'DST' }, leftovers: ['SRC and DST'] },
   },
   receipt: { source: { name: 'SRC' }, destination: { name: 'DST' } } as never,
-  movedSource: { state: 'set-aside', refusal: 'the copy "DST-vm" (DST-1) in DST-cloud of SRC is gone' },
+  movedSource: { state: 'aside', refusal: 'the copy "DST-vm" (DST-1) in DST-cloud of SRC is gone' },
   undo: {
     ...{ run: 1, state: 'failed', user: 'anna', startedAt: at },
     rows: [row('SRC-cloud', 'SRC-snapshot'), row('DST-cloud', 'DST-vm')],
@@ -62,7 +62,7 @@ test('of a job of which one end is seen nothing names the other', () => {
 
 test('of a move whose destination is not seen a refusal to delete the source names nothing', () => {
   const ends = { source: true, destination: false, cloud: 'SRC-cloud' };
-  expect(shownJob(job, ends).movedSource).toEqual({ state: 'set-aside' });
+  expect(shownJob(job, ends).movedSource).toEqual({ state: 'aside' });
   expect(shownJob(job, { ...ends, destination: true }).movedSource).toHaveProperty('refusal');
   const refusal = new Fault('source.needed', 'the source stays: DST', { remedy: 'DST', details: { id: 'DST-1' } });
   const told = shownFault(refusal, '7', ends) as Fault;
