@@ -43,3 +43,14 @@ test('who names a cloud that is not there is not told which there are', async ()
   expect(JSON.stringify(fault)).not.toContain('secret-name');
   await clouds.close();
 });
+
+test('a sign-in that ends is told by the cloud that it was to, not by its own id', async () => {
+  const { clouds, told, closed } = await open();
+  await clouds.drop(own.id);
+  expect(closed).toEqual([own.id]);
+  expect(clouds.nameOf(own.id)).toBeNull();
+  expect(told).toMatchObject([{ type: 'cloud', cloud: { id: 'c1', ownAccounts: true } }]);
+  await clouds.drop(own.id);
+  expect(told).toHaveLength(1);
+  await clouds.close();
+});

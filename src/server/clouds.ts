@@ -247,7 +247,11 @@ export async function openClouds({
     },
     async drop(id) {
       const entry = entries.get(id);
-      if (entry !== undefined) await drop(entry);
+      if (entry === undefined) return;
+      await drop(entry);
+      // Other servers read anew whose sign-ins there are, and pages what is left of the cloud to whoever signed out.
+      const base = entries.get(entry.row.base ?? '');
+      if (base !== undefined) publish(base);
     },
     async add(request, signal) {
       const node = nodes.get(request.node);
