@@ -159,15 +159,8 @@ export async function openClouds({
     if (entry === undefined && account !== null && entries.has(base)) {
       throw new Fault('cloud.signed-out', `whoever uses ${find(base).row.name} here is not signed in to it any more`);
     }
-    if (entry === undefined) {
-      throw new Fault('object.missing', `there is no cloud "${cloud}"`, {
-        remedy: `Known clouds: ${
-          ofAll()
-            .map(({ row }) => row.name)
-            .join(', ') || 'none'
-        }.`,
-      });
-    }
+    // Which there are is told by whoever knows what the account sees.
+    if (entry === undefined) throw new Fault('object.missing', `there is no cloud "${cloud}"`);
     return entry;
   };
 
@@ -254,7 +247,11 @@ export async function openClouds({
     },
     async drop(id) {
       const entry = entries.get(id);
-      if (entry !== undefined) await drop(entry);
+      if (entry === undefined) return;
+      await drop(entry);
+      // Other servers read anew whose sign-ins there are, and pages what is left of the cloud to whoever signed out.
+      const base = entries.get(entry.row.base ?? '');
+      if (base !== undefined) publish(base);
     },
     async add(request, signal) {
       const node = nodes.get(request.node);

@@ -23,6 +23,7 @@ import { insertPlaces } from '../store/places.ts';
 import { insertQueued } from '../store/queue.ts';
 import { raiseEpoch } from '../store/settings.ts';
 import { type Admission, createAdmission } from './admission.ts';
+import { refuseAgain } from './again.ts';
 import type { JobContext } from './context.ts';
 import { copySteps, copyWorkflow, type DurableStep } from './copy.ts';
 import { deleteSourceNow } from './delete-source.ts';
@@ -266,9 +267,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
     },
     async resume(job) {
       const row = await find(job);
-      if (row.state !== 'paused') {
-        throw new Fault('job.state', `job ${row.number} is ${row.state}: only a paused job is resumed`);
-      }
+      refuseAgain.resume(row);
       return again(row, { state: 'queued', pause_wanted: false, resumed: true, steps: copySteps(row.request) });
     },
     async prioritize(job, priority) {
@@ -279,14 +278,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
     },
     async retry(job) {
       const row = await find(job);
-      if (row.state !== 'failed' && row.state !== 'cancelled') {
-        throw new Fault('job.state', `job ${row.number} is ${row.state}: only failed and cancelled jobs are retried`);
-      }
-      if (row.result !== null) {
-        throw new Fault('job.state', `job ${row.number} has made its copy already: ${row.result.object.path}`, {
-          remedy: 'Power it on, or start a new copy.',
-        });
-      }
+      refuseAgain.retry(row);
       return again(row, {
         state: 'queued',
         cancel_wanted: false,

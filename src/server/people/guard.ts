@@ -55,8 +55,7 @@ export function createGuard(database: Database, sights: Sights): Guard {
         refuseObject(need.object, rights, cloud, await sight.objects.get(cloud.id, parameters.object ?? ''));
       } else {
         const { places, number } = await job(sight, parameters.job ?? '');
-        const started = places?.account === signed.account && signed.role !== 'viewer' && signed.scope !== 'read';
-        const allowed = need.job === 'see' || ALLOWED[need.job](sight, places) || (need.job === 'stop' && started);
+        const allowed = need.job === 'see' || ALLOWED[need.job](sight, signed, places);
         if (!allowed) {
           const remedy =
             need.job === 'undo'
@@ -78,13 +77,20 @@ export function createGuard(database: Database, sights: Sights): Guard {
   };
 }
 
+/** May have it go on, or (`stop`) end or halt it, which whoever started it may too. */
+export function mayChange(sight: Sight, signed: Signed, places: JobPlaces | null, how: 'stop' | 'run'): boolean {
+  if (sight.mayRun(places)) return true;
+  const started = places?.account === signed.account && signed.role !== 'viewer' && signed.scope !== 'read';
+  return how === 'stop' && (started || sight.mayStop(places));
+}
+
+type Allowed = (sight: Sight, signed: Signed, places: JobPlaces | null) => boolean;
 const ALLOWED = {
-  see: (sight: Sight, places: JobPlaces | null) => sight.mayRun(places),
-  stop: (sight: Sight, places: JobPlaces | null) => sight.mayRun(places) || sight.mayStop(places),
-  run: (sight: Sight, places: JobPlaces | null) => sight.mayRun(places),
-  undo: (sight: Sight, places: JobPlaces | null) => sight.mayUndo(places),
-  'delete-source': (sight: Sight, places: JobPlaces | null) => sight.mayDeleteSource(places),
-};
+  stop: (sight, signed, places) => mayChange(sight, signed, places, 'stop'),
+  run: (sight, signed, places) => mayChange(sight, signed, places, 'run'),
+  undo: (sight, _, places) => sight.mayUndo(places),
+  'delete-source': (sight, _, places) => sight.mayDeleteSource(places),
+} satisfies Record<string, Allowed>;
 
 function refuseCloud(right: Right, { rights, inventories }: Sight, named: string): void {
   const { id, name } = inventories.get(named);

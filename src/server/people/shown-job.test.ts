@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
+import { Fault } from '../../model/fault.ts';
 import type { JobView } from '../../protocol/api/jobs.ts';
-import { shownJob, shownRows } from './shown-job.ts';
+import { shownFault, shownJob, shownRows } from './shown-job.ts';
 
 const SOURCE = /SRC/;
 const DESTINATION = /DST/;
@@ -35,6 +36,7 @@ const job = {
     ...{ details: { a: 'SRC', b: 'DST' }, leftovers: ['SRC and DST'] },
   },
   receipt: { source: { name: 'SRC' }, destination: { name: 'DST' } } as never,
+  movedSource: { state: 'aside', refusal: 'the copy "DST-vm" (DST-1) in DST-cloud of SRC is gone' },
   undo: {
     ...{ run: 1, state: 'failed', user: 'anna', startedAt: at },
     rows: [row('SRC-cloud', 'SRC-snapshot'), row('DST-cloud', 'DST-vm')],
@@ -56,6 +58,20 @@ test('of a job of which one end is seen nothing names the other', () => {
   expect(JSON.stringify(here)).not.toMatch(DESTINATION);
   expect(here).toMatchObject({ title: 'Copy vm "SRC-vm" to (not shown)', hidden: ['destination'] });
   expect(here.result).toBeUndefined();
+});
+
+test('of a move whose destination is not seen a refusal to delete the source names nothing', () => {
+  const ends = { source: true, destination: false, cloud: 'SRC-cloud' };
+  expect(shownJob(job, ends).movedSource).toEqual({ state: 'aside' });
+  expect(shownJob(job, { ...ends, destination: true }).movedSource).toHaveProperty('refusal');
+  const refusal = new Fault('source.needed', 'the source stays: DST', { remedy: 'DST', details: { id: 'DST-1' } });
+  const told = shownFault(refusal, '7', ends) as Fault;
+  expect(told).toMatchObject({ code: 'source.needed', retry: refusal.retry });
+  expect(JSON.stringify(told.report())).not.toMatch(DESTINATION);
+  expect(told.message).toMatch(/^job 7: ./);
+  expect(shownFault(refusal, '7', { ...ends, destination: true })).toBe(refusal);
+  const state = new Fault('job.state', 'job 7 is no move');
+  expect(shownFault(state, '7', ends)).toBe(state);
 });
 
 test('both ends are told as they are; inside of one cloud no row of the ledger tells which end it is of', () => {

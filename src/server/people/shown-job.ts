@@ -1,3 +1,4 @@
+import { Fault } from '../../model/fault.ts';
 import { faultKinds } from '../../model/fault-kinds.ts';
 import type { JobView } from '../../protocol/api/jobs.ts';
 
@@ -21,7 +22,18 @@ export interface ShownEnds {
  */
 export function shownJob(job: JobView, ends: ShownEnds): JobView {
   if (ends.source && ends.destination) return job;
-  const { result, failure, receipt: _receipt, progress, undo, checks, steps, title: _title, ...rest } = job;
+  const {
+    result,
+    failure,
+    receipt: _receipt,
+    progress,
+    undo,
+    checks,
+    steps,
+    movedSource,
+    title: _title,
+    ...rest
+  } = job;
   return {
     ...rest,
     title: titleOf(job, ends),
@@ -35,6 +47,7 @@ export function shownJob(job: JobView, ends: ShownEnds): JobView {
     ...(failure === undefined
       ? {}
       : { failure: { ...plainFault(failure), leftovers: failure.leftovers.map(() => NOT_SHOWN) } }),
+    ...(movedSource === undefined ? {} : { movedSource: withoutRefusal(movedSource) }),
     ...(undo === undefined
       ? {}
       : {
@@ -53,6 +66,19 @@ export function shownRows<Row extends { cloud: string }>(rows: Row[], ends: Show
   return rows
     .filter(({ cloud }) => cloud === ends.cloud)
     .map((row) => ('reason' in row ? { ...row, reason: '' } : row));
+}
+
+/** What came of an action on a job, in words that name neither end. Of its state nothing but its number is ever told. */
+export function shownFault(error: unknown, job: string, ends: ShownEnds): unknown {
+  if ((ends.source && ends.destination) || !(error instanceof Fault) || error.code === 'job.state') return error;
+  const { code, retry } = error;
+  const { meaning, remedy } = faultKinds[code];
+  return new Fault(code, `job ${job}: ${meaning}`, { remedy, retry });
+}
+
+/** Why it was not deleted is a sentence about the copy. */
+function withoutRefusal({ refusal: _, ...moved }: NonNullable<JobView['movedSource']>) {
+  return moved;
 }
 
 /** The code says what it was; the sentence would name objects. */

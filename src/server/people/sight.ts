@@ -113,7 +113,10 @@ export function createSights(
     const asOwn = (view: CloudView, id: string): CloudView => {
       const own = signInId(id, who.account);
       const signedIn = clouds.nameOf(own) !== null;
-      return { ...(signedIn ? clouds.view(own) : { ...view, objects: 0 }), id, signedIn };
+      if (signedIn) return { ...clouds.view(own), id, signedIn };
+      // What went wrong with the account that keeps watch, and what it may do, is nothing that is the person's.
+      const { fault: _, checked: __, ...rest } = view;
+      return { ...rest, objects: 0, id, signedIn };
     };
     const seesJob = (places: JobPlaces | null) =>
       rights.seesAll ||
@@ -129,7 +132,7 @@ export function createSights(
         const { cloud: id, account } = partsOfId(view.id);
         if (!seen(id) || (account !== null && account !== who.account)) return null;
         const shown = view.ownAccounts === true ? asOwn(view, id) : view;
-        return rights.seesAll || rights.manages ? shown : { ...shown, options: {} };
+        return rights.seesAll || rights.manages ? shown : withoutAddresses(shown);
       },
       node(view) {
         if (rights.seesAll || (rights.manages && view.tenant === who.tenant)) return view;
@@ -168,6 +171,14 @@ export function createSights(
       return (await of({ account: id, user: name, role, tenant, scope: 'own', clouds: null, via: 'job' })).objects;
     },
   };
+}
+
+/** Of a check only what can be done there is for everybody: its steps name the account, addresses and the certificate. */
+function withoutAddresses({ checked, ...view }: CloudView): CloudView {
+  const plain = { ...view, options: {} };
+  return checked === undefined
+    ? plain
+    : { ...plain, checked: { at: checked.at, checks: [], capabilities: checked.capabilities } };
 }
 
 /**

@@ -3,13 +3,15 @@ import { Fault } from '../../model/fault.ts';
 import type { GroupView } from '../../protocol/api/groups.ts';
 import type { JobView } from '../../protocol/api/jobs.ts';
 import { idOfRequest } from '../idempotency.ts';
+import { refuseAgain } from '../jobs/again.ts';
 import { resolveEndpoints } from '../jobs/endpoints.ts';
 import type { Jobs } from '../jobs/jobs.ts';
+import { mayChange } from '../people/guard.ts';
 import { shownJob } from '../people/shown-job.ts';
 import type { Sight } from '../people/sight.ts';
 import type { Database } from '../store/database.ts';
 import { type GroupRow, insertGroup, readGroup, readGroups, writeReady } from '../store/groups.ts';
-import { readPlaces, writeRunner } from '../store/places.ts';
+import { readAllPlaces, readPlaces, writeRunner } from '../store/places.ts';
 import type { Handlers } from './bind.ts';
 
 type Names = 'startGroup' | 'listGroups' | 'getGroup' | 'actOnGroup' | 'getConcurrency' | 'setConcurrency';
@@ -51,12 +53,11 @@ export function groupRoutes(jobs: Jobs, database: Database, owner: string): Pick
       return { ...viewOf(row, views), jobs: views };
     },
     async listGroups({ sight }) {
-      const groups: GroupView[] = [];
-      for (const row of await readGroups(database, MOST_GROUPS)) {
-        const views = await seen(row, sight);
-        if (views.length > 0) groups.push(viewOf(row, views));
-      }
-      return { groups };
+      const seenJobs = sight.rights.seesAll
+        ? null
+        : (await readAllPlaces(database, null)).flatMap(({ id, places }) => (sight.seesJob(places) ? id : []));
+      const groups = await readGroups(database, MOST_GROUPS, seenJobs);
+      return { groups: groups.map(({ createdAt, ...row }) => ({ ...row, createdAt: createdAt.toISOString() })) };
     },
     async getGroup({ parameters, sight }) {
       const { row, views } = await find(parameters.group, sight);
@@ -74,15 +75,18 @@ export function groupRoutes(jobs: Jobs, database: Database, owner: string): Pick
       const left: { job: number; why: string }[] = [];
       // Those that have not started first: pausing or cancelling one that runs would let the next begin.
       const order = views.toSorted((one, other) => Number(other.state === 'queued') - Number(one.state === 'queued'));
-      for (const { id, number } of order) {
+      for (const view of order) {
+        const { id, number } = view;
         try {
           const places = (await readPlaces(database, id))?.places ?? null;
-          const starter = places?.account === signed.account && signed.role !== 'viewer' && signed.scope !== 'read';
           const stops = action === 'cancel' || action === 'pause';
-          if (!sight.mayRun(places) && !(stops && (starter || sight.mayStop(places)))) {
+          if (!mayChange(sight, signed, places, stops ? 'stop' : 'run')) {
             throw new Fault('auth.forbidden', `${signed.user} may not change job ${number}`);
           }
-          if (!stops) await writeRunner(database, id, signed.account);
+          if (!stops) {
+            refuseAgain[action](view);
+            await writeRunner(database, id, signed.account);
+          }
           await jobs[action](id);
           changed.push(number);
         } catch (error) {

@@ -1,8 +1,9 @@
 import type { JobView } from '../../protocol/api/jobs.ts';
 import { readCursor, writeCursor } from '../cursor.ts';
 import { idOfRequest } from '../idempotency.ts';
+import { refuseAgain } from '../jobs/again.ts';
 import type { Jobs } from '../jobs/jobs.ts';
-import { shownJob, shownRows } from '../people/shown-job.ts';
+import { shownFault, shownJob, shownRows } from '../people/shown-job.ts';
 import type { Sight } from '../people/sight.ts';
 import type { Database } from '../store/database.ts';
 import { readAllPlaces, readPlaces, writeRunner } from '../store/places.ts';
@@ -22,10 +23,11 @@ type Names =
 
 export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names> {
   /** A further attempt is made by the rights of whoever asked for it. */
-  const again = async (named: string, account: string, run: (job: string) => ReturnType<Jobs['retry']>) => {
-    const { id } = await jobs.get(named);
-    await writeRunner(database, id, account);
-    return run(id);
+  const again = async (named: string, account: string, action: 'resume' | 'retry') => {
+    const view = await jobs.get(named);
+    refuseAgain[action](view);
+    await writeRunner(database, view.id, account);
+    return jobs[action](view.id);
   };
   const endsOf = async (job: string, sight: Sight) => sight.ends((await readPlaces(database, job))?.places ?? null);
   const shown = async (job: Promise<JobView>, sight: Sight) => {
@@ -80,15 +82,21 @@ export function jobRoutes(jobs: Jobs, database: Database): Pick<Handlers, Names>
     }),
     cancelJob: async ({ parameters, sight }) => shown(jobs.cancel(parameters.job), sight),
     pauseJob: async ({ parameters, sight }) => shown(jobs.pause(parameters.job), sight),
-    resumeJob: async ({ parameters, signed, sight }) =>
-      shown(again(parameters.job, signed.account, jobs.resume), sight),
+    resumeJob: async ({ parameters, signed, sight }) => shown(again(parameters.job, signed.account, 'resume'), sight),
     setPriority: async ({ parameters, body, sight }) => shown(jobs.prioritize(parameters.job, body.priority), sight),
-    retryJob: async ({ parameters, signed, sight }) => shown(again(parameters.job, signed.account, jobs.retry), sight),
+    retryJob: async ({ parameters, signed, sight }) => shown(again(parameters.job, signed.account, 'retry'), sight),
     async previewUndo({ parameters, signal, sight }) {
       const preview = await jobs.previewUndo(parameters.job, signal);
       return { ...preview, rows: shownRows(preview.rows, await endsOf(parameters.job, sight)) };
     },
     undoJob: async ({ parameters, user, sight }) => shown(jobs.undo(parameters.job, user), sight),
-    deleteSource: async ({ parameters, user, sight }) => shown(jobs.deleteSource(parameters.job, user), sight),
+    async deleteSource({ parameters: { job }, user, sight }) {
+      const ends = await endsOf(job, sight);
+      try {
+        return shownJob(await jobs.deleteSource(job, user), ends);
+      } catch (error) {
+        throw shownFault(error, job, ends);
+      }
+    },
   };
 }

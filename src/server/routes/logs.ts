@@ -1,7 +1,6 @@
 import { dialOf, type Log } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
 import type { ProcessLog } from '../../protocol/api/logs.ts';
-import type { LinkInput } from '../link/node-client.ts';
 import type { Nodes } from '../nodes.ts';
 import type { Handlers } from './bind.ts';
 
@@ -17,21 +16,17 @@ export function logRoutes(nodes: Nodes, log: Log): Pick<Handlers, 'listLogLevels
       });
       return { processes: [{ log: dialOf(log).state() }, ...(await Promise.all(asked))] };
     },
-    async setLogLevel({ body: { node, level, seconds }, signal }) {
+    async setLogLevel({ body: { node, level, seconds }, sight, signal }) {
       const how = { level, ...(seconds === undefined ? {} : { seconds }) };
       if (node === undefined) return { log: dialOf(log).set(level, seconds) };
-      return { node: nodes.get(node).name, log: await setThere(node, how, signal) };
+      const { id, name } = sight.nodes.get(node);
+      try {
+        return { node: name, log: await nodes.client(id).setLogLevel({ body: how }, signal) };
+      } catch (error) {
+        throw tooOld(error, name);
+      }
     },
   };
-
-  async function setThere(node: string, body: LinkInput<'setLogLevel'>['body'], signal: AbortSignal) {
-    const { id, name } = nodes.get(node);
-    try {
-      return await nodes.client(id).setLogLevel({ body }, signal);
-    } catch (error) {
-      throw tooOld(error, name);
-    }
-  }
 }
 
 /** A node of an earlier release knows nothing of levels. */

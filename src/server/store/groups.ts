@@ -7,11 +7,11 @@ export interface GroupRow extends Omit<GroupView, 'createdAt' | 'states'> {
   jobs: string[];
 }
 
-const SELECT = `SELECT g.id, g.number::integer AS number, g.name, g.account AS "user", g.created_at AS "createdAt",
-    g.concurrency, g.on_failure AS "onFailure",
-    coalesce((SELECT array_agg(j.id ORDER BY q.wave, j.number) FROM job_queue q JOIN jobs j ON j.id = q.job
-      WHERE q.job_group = g.id), '{}') AS jobs
-  FROM job_groups g`;
+/** One of a list: without its jobs, but how many of those that are asked about are in each state. */
+export type ListedGroup = Omit<GroupRow, 'jobs'> & Pick<GroupView, 'states'>;
+
+const COLUMNS = `g.id, g.number::integer AS number, g.name, g.account AS "user", g.created_at AS "createdAt",
+    g.concurrency, g.on_failure AS "onFailure"`;
 
 export async function insertGroup(
   { query }: Database,
@@ -35,11 +35,27 @@ export async function writeReady({ query }: Database, group: string): Promise<vo
 /** By id or number. */
 export async function readGroup({ query }: Database, group: string): Promise<GroupRow | null> {
   const byNumber = /^\d{1,9}$/.test(group);
-  const [row] = await query<GroupRow>(`${SELECT} WHERE ${byNumber ? 'g.number = $1::bigint' : 'g.id = $1'}`, [group]);
+  const [row] = await query<GroupRow>(
+    `SELECT ${COLUMNS}, coalesce((SELECT array_agg(j.id ORDER BY q.wave, j.number) FROM job_queue q
+        JOIN jobs j ON j.id = q.job WHERE q.job_group = g.id), '{}') AS jobs
+      FROM job_groups g WHERE ${byNumber ? 'g.number = $1::bigint' : 'g.id = $1'}`,
+    [group],
+  );
   return row ?? null;
 }
 
-/** The newest first. */
-export async function readGroups({ query }: Database, limit: number): Promise<GroupRow[]> {
-  return query<GroupRow>(`${SELECT} ORDER BY g.number DESC LIMIT $1`, [limit]);
+/**
+ * The newest first.
+ * @param jobs Only groups with one of these, and only these are counted; null: any.
+ */
+export async function readGroups({ query }: Database, limit: number, jobs: string[] | null): Promise<ListedGroup[]> {
+  return query<ListedGroup>(
+    `SELECT ${COLUMNS}, (SELECT jsonb_object_agg(s.state, s.jobs) FROM (
+        SELECT j.state, count(*)::integer AS jobs FROM job_queue q JOIN jobs j ON j.id = q.job
+        WHERE q.job_group = g.id AND ($2::text[] IS NULL OR j.id = ANY($2)) GROUP BY j.state) s) AS states
+      FROM job_groups g
+      WHERE g.id IN (SELECT q.job_group FROM job_queue q WHERE $2::text[] IS NULL OR q.job = ANY($2))
+      ORDER BY g.number DESC LIMIT $1`,
+    [limit, jobs],
+  );
 }
