@@ -22,6 +22,8 @@ export interface Vault {
    * crash at any step, the next start finds the old state or the new one. The key before stays in a file of its own.
    */
   rotate(): Promise<Rotation>;
+  /** Takes the key that another server on this database rotated to, where its file is here. Fault `vault.locked`: it is not. */
+  refresh(): Promise<void>;
 }
 
 export interface Rotation {
@@ -51,11 +53,7 @@ type Store = Pick<Database, 'query' | 'transaction'>;
  * sealed is sealed anew here. Fault `vault.locked`: the file holds another key than the database needs, or is gone.
  */
 export async function openVault(folder: string, database: Store): Promise<Vault> {
-  const load = async (): Promise<Keys> => {
-    const rows = await readVaultKeys(database.query);
-    const last = rows.at(-1);
-    return last === undefined ? begin(folder, database) : keysOf(await settleKeyFile(folder, last.master), rows);
-  };
+  const load = () => takeKeys(folder, database);
   let keys = await load();
   /** Rotations and looks at the key file come one after the other. */
   let turn: Promise<unknown> = Promise.resolve();
@@ -70,11 +68,22 @@ export async function openVault(folder: string, database: Store): Promise<Vault>
       return keys;
     });
 
+  let refreshing: Promise<void> | null = null;
+  const refresh = () => {
+    refreshing ??= (async () => {
+      const last = (await readVaultKeys(database.query)).at(-1);
+      if (last !== undefined && last.generation > keys.last) await reload();
+    })().finally(() => {
+      refreshing = null;
+    });
+    return refreshing;
+  };
+
   const dataKey = (generation: number): Buffer => {
     const key = keys.data.get(generation);
     if (key !== undefined) return key;
     // Another server on this database rotated the key: the file has to be brought here.
-    if (generation > keys.last) void reload().catch(() => {});
+    if (generation > keys.last) void refresh().catch(() => {});
     throw new Error(`it is sealed under generation ${generation}, which is not known here`);
   };
 
@@ -108,6 +117,7 @@ export async function openVault(folder: string, database: Store): Promise<Vault>
       });
       return rotation;
     },
+    refresh,
   };
 }
 
@@ -125,8 +135,11 @@ function keysOf(master: Buffer, rows: VaultKeyRow[]): Keys {
   return { master, data, last: rows.at(-1)?.generation ?? 0 };
 }
 
-/** The first generation; secrets of a release that knew none come under it. */
-async function begin(folder: string, database: Store): Promise<Keys> {
+/**
+ * The keys as the database says, the first generation where it has none; secrets of a release that knew none come under it.
+ * Under the lock: while the COMMIT of a rotation is in doubt, its rows are not seen, and its next key would pass for unknown.
+ */
+async function takeKeys(folder: string, database: Store): Promise<Keys> {
   const path = keyFile(folder);
   return database.transaction(async (query) => {
     await lockVault(query);
