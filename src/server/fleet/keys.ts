@@ -1,6 +1,5 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeDurably } from '../../base/files.ts';
+import { isThere, writeDurably } from '../../base/files.ts';
 import { type Identity, loadIdentity } from '../../base/identity.ts';
 import { Fault } from '../../model/fault.ts';
 import { loadSelfSigned } from '../certificate/ui.ts';
@@ -45,7 +44,7 @@ async function takeShared(folder: string, database: Database, vault: Vault): Pro
   for (const name of ['identity', 'ui'] as const) {
     const stored = await readKey(database, name);
     if (stored === null) continue;
-    if (!(await exists(join(folder, `${name}.key`)))) {
+    if (!(await isThere(join(folder, `${name}.key`)))) {
       await write(folder, name, { ...stored, key: vault.open(secretOf(name), stored.sealed) });
       continue;
     }
@@ -80,13 +79,6 @@ async function write(folder: string, name: string, { certificate, key }: { certi
   await writeDurably(join(folder, `${name}.crt`), certificate, 0o644);
   await writeDurably(join(folder, `${name}.key`), key, 0o600);
   return loadIdentity(folder, name, name);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 const secretOf = (name: string) => `server:${name}`;
