@@ -1,5 +1,5 @@
 import { chmod, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -140,7 +140,7 @@ test('a rotation seals every secret under a new key: the old file opens nothing,
   const late = vault.seal('late', 'sealed before, stored after');
   const before = await readFile(file(), 'utf8');
   const rotation = await vault.rotate();
-  expect(rotation).toMatchObject({ generation: 2, secrets: 4, left: 0 });
+  expect(rotation).toMatchObject({ generation: 2, secrets: 4, left: 0, host: hostname() });
   expect(await readFile(rotation.oldKeyFile, 'utf8')).toBe(before);
   expect(await readFile(file(), 'utf8')).not.toBe(before);
   expect(await opened(vault)).toEqual(ALL);

@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { hostname } from 'node:os';
 import { Fault } from '../model/fault.ts';
 import type { Database, Query } from './store/database.ts';
 import { lockSealed, lockVault, readVaultKeys, type VaultKeyRow, writeVaultKey } from './store/vault.ts';
@@ -35,6 +36,8 @@ export interface Rotation {
   /** Ids of the master keys. */
   key: string;
   oldKey: string;
+  /** Name of the machine whose folder has them. */
+  host: string;
   /** Where the old one lies. */
   oldKeyFile: string;
 }
@@ -194,7 +197,7 @@ async function renew(query: Query, folder: string, old: Keys, master: Buffer): P
     if (known === null || key === undefined) return envelope.openAlone(old.master, row, sealed);
     return envelope.open(known, key, row, sealed);
   });
-  return { generation, ...counts, key: id, oldKey: oldId, oldKeyFile: oldKeyFile(folder, oldId) };
+  return { generation, ...counts, key: id, oldKey: oldId, host: hostname(), oldKeyFile: oldKeyFile(folder, oldId) };
 }
 
 async function reseal(query: Query, { data, last }: Keys, open: (id: string, sealed: Buffer) => string) {
