@@ -90,11 +90,10 @@ async function upload(files: string[], flags: UploadFlags): Promise<void> {
     throw new Fault('input.invalid', 'a PKCS#12 file holds key and certificates: it is given alone');
   }
   const given = flags.passwordFile !== undefined || process.env.CLOUDSPAN_KEY_PASSWORD !== undefined;
-  const closed =
-    binary.length > 0 || [...contents.map(String), flags.key ?? ''].some((text) => text.includes('ENCRYPTED'));
+  const key = flags.key === undefined ? [] : [readNamedFile(flags.key, '--key')];
+  const closed = binary.length > 0 || [...contents.map(String), ...key].some((text) => text.includes('ENCRYPTED'));
   const password =
     given || closed ? await readSecret('Password of the key', flags.passwordFile, 'CLOUDSPAN_KEY_PASSWORD') : undefined;
-  const key = flags.key === undefined ? [] : [readNamedFile(flags.key, '--key')];
   const [pfx] = binary;
   await using connection = await connectLast();
   const view = await connection.client.uploadCertificate({

@@ -117,7 +117,7 @@ export function connectTo(
   return { client: createClient(send), download, server, [Symbol.asyncDispose]: () => http.close() };
 }
 
-/** Believes the certificate from now on, in the session of the last `login`. */
+/** Believes the certificate from now on, in the session of the last `login`; what the environment says stays. */
 export async function keepFingerprint({ sha256, subject, issuer, validFrom, validTo }: Required<CertificateKnown>) {
   const session = await readSession();
   if (session.user === '') return;
@@ -125,10 +125,22 @@ export async function keepFingerprint({ sha256, subject, issuer, validFrom, vali
   await saveSession({ ...session, fingerprint: sha256, certificate });
 }
 
-/** Shows the certificate of the last `login` and this one; takes a person's yes for it, or the fingerprint that they gave. */
+/**
+ * Shows the certificate of the last `login` and this one; takes a person's yes for it, or the fingerprint that they gave.
+ * Fault `input.invalid`: the environment says which one is believed.
+ */
 export async function confirmServer(seen: Required<CertificateKnown>, wanted: string | undefined): Promise<void> {
   const session = await readSession();
   const { host } = new URL(session.server);
+  if (session.user === '') {
+    throw new Fault(
+      'input.invalid',
+      `the certificate of the server ${host} is the one that CLOUDSPAN_FINGERPRINT says`,
+      {
+        remedy: `It shows ${seen.sha256}: compare that with its owner, then set CLOUDSPAN_FINGERPRINT to it.`,
+      },
+    );
+  }
   process.stderr.write(
     certificateText(`${host}: confirmed was`, session.certificate ?? { sha256: session.fingerprint }),
   );

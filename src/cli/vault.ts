@@ -8,6 +8,7 @@ export interface RotationSaid {
   left: number;
   key: string;
   oldKey: string;
+  host: string;
   oldKeyFile: string;
 }
 
@@ -24,10 +25,11 @@ export function addVault(server: Command, offline: (folder: string) => Promise<R
       printLine(`the vault has a new key, ${said.key}; ${said.secrets} secrets are sealed under it`);
       if (said.left > 0) printLine(`${said.left} secrets did not open with the old key, and were left as they were`);
       printLine(
-        `backups made before need the old key, ${said.oldKey}. It lies on the server's machine, move it to them:`,
+        `backups made before need the old key, ${said.oldKey}. It lies on the machine ${said.host}, move it to them:`,
       );
       printLine(`  ${said.oldKeyFile}`);
-      printLine('Keep a copy of the new vault.key away from the server as well.');
+      printLine('Keep a copy of the new vault.key beside it away from the server as well.');
+      printLine('Where several servers share the database, bring that vault.key into the folder of each other one.');
     });
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { z } from 'zod';
 import type { Log } from '../base/log.ts';
-import { Fault } from '../model/fault.ts';
+import { Fault, type FaultReport } from '../model/fault.ts';
 import type { Trust } from '../model/option.ts';
 import type { AddCloudSchema, CheckNewCloudSchema, CloudView } from '../protocol/api/clouds.ts';
 import type { CloudCheck } from '../protocol/cloud-check.ts';
@@ -119,8 +119,12 @@ export async function openClouds({
       .catch(async (error: unknown) => {
         const fault = Fault.from(error, entry.row.name);
         entry.open = false;
-        if (!entry.stop.signal.aborted) {
-          await settle(entry, fault.code === 'node.unreachable' ? 'connecting' : 'failed', { fault: fault.report() });
+        // What this server cannot open another one may: who watches goes on trying, and nobody is told that it is over.
+        const locked = fault.code === 'vault.locked';
+        if (!entry.stop.signal.aborted && (!locked || fleet.steward)) {
+          const passing = locked || fault.code === 'node.unreachable';
+          const report: FaultReport = { ...fault.report(), ...(locked ? { retry: 'later' } : {}) };
+          await settle(entry, passing ? 'connecting' : 'failed', { fault: report });
         }
         throw asTold(entry.row, fault);
       })

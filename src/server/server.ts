@@ -59,6 +59,7 @@ import { openSearch } from './search/search.ts';
 import { keepStorageKeys } from './storage-keys.ts';
 import { openDatabase } from './store/database.ts';
 import { loadOwner } from './store/settings.ts';
+import { lookAtVault } from './vault/look.ts';
 
 export interface ServerOptions {
   /** Keys, certificates and the embedded database. Made if it is not there. */
@@ -111,6 +112,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const ui = await openUiCertificate(folder);
   const fleet = await openFleet({ database, folder, alone, log });
   stack.defer(() => fleet.close());
+  const look = lookAtVault(vault, log);
+  // Not waited for: whoever rotates holds the lock as long as it takes, and the beat has to go on.
+  fleet.onBeat(async () => void look());
   const owner = await loadOwner(database);
   const events = createEvents();
   const auth = createAuth(database);

@@ -1,11 +1,14 @@
 import { chmod, mkdtemp, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import pg from 'pg';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { createLog } from '../base/log.ts';
-import { type Database, openDatabase } from './store/database.ts';
+import { delay } from '../base/backoff.ts';
+import { createLog, type Log } from '../base/log.ts';
+import { type Database, openDatabase, type Query } from './store/database.ts';
 import { lockSealed } from './store/vault.ts';
-import { sealAlone } from './vault/envelope.ts';
+import { idOfKey, sealAlone } from './vault/envelope.ts';
+import { lookAtVault } from './vault/look.ts';
 import { openVault, openWithKeyFile, type Vault } from './vault.ts';
 
 let folder: string;
@@ -137,7 +140,7 @@ test('a rotation seals every secret under a new key: the old file opens nothing,
   const late = vault.seal('late', 'sealed before, stored after');
   const before = await readFile(file(), 'utf8');
   const rotation = await vault.rotate();
-  expect(rotation).toMatchObject({ generation: 2, secrets: 4, left: 0 });
+  expect(rotation).toMatchObject({ generation: 2, secrets: 4, left: 0, host: hostname() });
   expect(await readFile(rotation.oldKeyFile, 'utf8')).toBe(before);
   expect(await readFile(file(), 'utf8')).not.toBe(before);
   expect(await opened(vault)).toEqual(ALL);
@@ -159,6 +162,16 @@ test('what the key file alone has to open opens with the key of its time only', 
   await expect(openWithKeyFile(file(), 'backup', backup.sealed)).rejects.toThrow();
 });
 
+/** Whether the work changed the keys, or only looked at them. */
+async function changing<T>(query: Query, work: (query: Query) => Promise<T>) {
+  let changed = false;
+  const result = await work((text, values) => {
+    changed ||= text.includes('INSERT INTO vault_keys');
+    return query(text, values);
+  });
+  return { result, changed };
+}
+
 test('a crash before the database took the new key leaves the old one', async () => {
   const vault = await open();
   const opened = await fill(vault.seal);
@@ -167,8 +180,9 @@ test('a crash before the database took the new key leaves the old one', async ()
     query: database.query,
     transaction: <T>(work: Parameters<typeof database.transaction<T>>[0]) =>
       database.transaction<T>(async (query) => {
-        await work(query);
-        throw new Error('the power went');
+        const { result, changed } = await changing(query, work);
+        if (changed) throw new Error('the power went');
+        return result;
       }),
   };
   await expect((await openVault(folder, failing)).rotate()).rejects.toThrow('the power went');
@@ -177,6 +191,48 @@ test('a crash before the database took the new key leaves the old one', async ()
   expect(await opened(await open())).toEqual(ALL);
   expect(await readFile(file(), 'utf8')).toBe(before);
   await expect(stat(next())).rejects.toMatchObject({ code: 'ENOENT' });
+  // A key is never thrown away.
+  const kept = join(folder, `vault.key.old-${idOfKey(Buffer.alloc(32, 5))}`);
+  expect(await readFile(kept, 'utf8')).toBe(Buffer.alloc(32, 5).toString('base64'));
+});
+
+test('while the end of a rotation is in doubt nobody looks: committed after all, its key is there', async () => {
+  const opened = await fill((await open()).seal);
+  const before = await readFile(file(), 'utf8');
+  const other = new pg.Client(database.connection as pg.ClientConfig);
+  await other.connect();
+  try {
+    let held = false;
+    const doubtful = {
+      query: database.query,
+      transaction: <T>(work: Parameters<typeof database.transaction<T>>[0]) =>
+        database.transaction<T>(async (query) => {
+          if (held) return work(query);
+          await other.query('BEGIN');
+          const own: Query = async (text, values) => (await other.query<never>(text, values)).rows;
+          const { result, changed } = await changing(own, work);
+          held = changed;
+          if (held) throw new Error('the connection broke at COMMIT');
+          await other.query('COMMIT');
+          return result;
+        }),
+    };
+    const vault = await openVault(folder, doubtful);
+    let ended = false;
+    const rotation = vault.rotate().finally(() => {
+      ended = true;
+    });
+    rotation.catch(() => {});
+    await delay(500);
+    expect(ended).toBe(false);
+    await other.query('COMMIT');
+    await expect(rotation).rejects.toThrow('the connection broke at COMMIT');
+    expect(await opened(vault)).toEqual(ALL);
+    expect(await opened(await open())).toEqual(ALL);
+    expect(await readFile(file(), 'utf8')).not.toBe(before);
+  } finally {
+    await other.end();
+  }
 });
 
 test('a crash after the database took the new key is ended by the next start', async () => {
@@ -206,6 +262,31 @@ test('a second server on the database opens what was sealed after the rotation a
     await writeFile(join(other, 'vault.key'), await readFile(file()));
     await two.sealAlone('any', 'look at the file');
     expect(two.open('row', sealed)).toBe('new');
+  } finally {
+    await rm(other, { recursive: true });
+  }
+});
+
+test('a server that has the new file takes it at its next look, before anybody needs it, and says what is missing until then', async () => {
+  const one = await open();
+  const other = await mkdtemp(join(tmpdir(), 'cloudspan-vault-'));
+  try {
+    await writeFile(join(other, 'vault.key'), await readFile(file()));
+    const two = await openVault(other, database);
+    const warnings: string[] = [];
+    const look = lookAtVault(two, { warn: (_: unknown, text: string) => void warnings.push(text) } as unknown as Log);
+    await look();
+    await one.rotate();
+    const sealed = one.seal('row', 'new');
+    await look();
+    await look();
+    expect(warnings).toEqual(['the key of the vault was rotated at another server']);
+    await writeFile(join(other, 'vault.key'), await readFile(file()));
+    await look();
+    expect(two.open('row', sealed)).toBe('new');
+    await one.rotate();
+    await look();
+    expect(warnings).toHaveLength(2);
   } finally {
     await rm(other, { recursive: true });
   }

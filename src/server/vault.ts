@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto';
+import { hostname } from 'node:os';
 import { Fault } from '../model/fault.ts';
 import type { Database, Query } from './store/database.ts';
 import { lockSealed, lockVault, readVaultKeys, type VaultKeyRow, writeVaultKey } from './store/vault.ts';
@@ -22,6 +23,8 @@ export interface Vault {
    * crash at any step, the next start finds the old state or the new one. The key before stays in a file of its own.
    */
   rotate(): Promise<Rotation>;
+  /** Takes the key that another server on this database rotated to, where its file is here. Fault `vault.locked`: it is not. */
+  refresh(): Promise<void>;
 }
 
 export interface Rotation {
@@ -33,6 +36,8 @@ export interface Rotation {
   /** Ids of the master keys. */
   key: string;
   oldKey: string;
+  /** Name of the machine whose folder has them. */
+  host: string;
   /** Where the old one lies. */
   oldKeyFile: string;
 }
@@ -51,11 +56,7 @@ type Store = Pick<Database, 'query' | 'transaction'>;
  * sealed is sealed anew here. Fault `vault.locked`: the file holds another key than the database needs, or is gone.
  */
 export async function openVault(folder: string, database: Store): Promise<Vault> {
-  const load = async (): Promise<Keys> => {
-    const rows = await readVaultKeys(database.query);
-    const last = rows.at(-1);
-    return last === undefined ? begin(folder, database) : keysOf(await settleKeyFile(folder, last.master), rows);
-  };
+  const load = () => takeKeys(folder, database);
   let keys = await load();
   /** Rotations and looks at the key file come one after the other. */
   let turn: Promise<unknown> = Promise.resolve();
@@ -70,11 +71,22 @@ export async function openVault(folder: string, database: Store): Promise<Vault>
       return keys;
     });
 
+  let refreshing: Promise<void> | null = null;
+  const refresh = () => {
+    refreshing ??= (async () => {
+      const last = (await readVaultKeys(database.query)).at(-1);
+      if (last !== undefined && last.generation > keys.last) await reload();
+    })().finally(() => {
+      refreshing = null;
+    });
+    return refreshing;
+  };
+
   const dataKey = (generation: number): Buffer => {
     const key = keys.data.get(generation);
     if (key !== undefined) return key;
     // Another server on this database rotated the key: the file has to be brought here.
-    if (generation > keys.last) void reload().catch(() => {});
+    if (generation > keys.last) void refresh().catch(() => {});
     throw new Error(`it is sealed under generation ${generation}, which is not known here`);
   };
 
@@ -108,6 +120,7 @@ export async function openVault(folder: string, database: Store): Promise<Vault>
       });
       return rotation;
     },
+    refresh,
   };
 }
 
@@ -125,8 +138,11 @@ function keysOf(master: Buffer, rows: VaultKeyRow[]): Keys {
   return { master, data, last: rows.at(-1)?.generation ?? 0 };
 }
 
-/** The first generation; secrets of a release that knew none come under it. */
-async function begin(folder: string, database: Store): Promise<Keys> {
+/**
+ * The keys as the database says, the first generation where it has none; secrets of a release that knew none come under it.
+ * Under the lock: while the COMMIT of a rotation is in doubt, its rows are not seen, and its next key would pass for unknown.
+ */
+async function takeKeys(folder: string, database: Store): Promise<Keys> {
   const path = keyFile(folder);
   return database.transaction(async (query) => {
     await lockVault(query);
@@ -181,7 +197,7 @@ async function renew(query: Query, folder: string, old: Keys, master: Buffer): P
     if (known === null || key === undefined) return envelope.openAlone(old.master, row, sealed);
     return envelope.open(known, key, row, sealed);
   });
-  return { generation, ...counts, key: id, oldKey: oldId, oldKeyFile: oldKeyFile(folder, oldId) };
+  return { generation, ...counts, key: id, oldKey: oldId, host: hostname(), oldKeyFile: oldKeyFile(folder, oldId) };
 }
 
 async function reseal(query: Query, { data, last }: Keys, open: (id: string, sealed: Buffer) => string) {

@@ -12,7 +12,9 @@ export const VaultRotationSchema = z.object({
   /** Id of the new key; backups name it. */
   key: z.string(),
   oldKey: z.string(),
-  /** File on the server's machine that holds the old one. */
+  /** Name of the machine of the server that rotated it: the new `vault.key` is in its folder only. */
+  host: z.string(),
+  /** File there that holds the old one. */
   oldKeyFile: z.string(),
 });
 

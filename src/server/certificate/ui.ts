@@ -49,7 +49,13 @@ export async function openUiCertificate(folder: string): Promise<UiCertificate> 
   const uploaded = await readIfThere(path(UPLOADED));
   let current: KeyAndChain = uploaded === null ? await loadSelfSigned(folder) : split(uploaded, path(UPLOADED));
   let source: CertificateView['source'] = uploaded === null ? 'self-signed' : 'uploaded';
+  /** Requests and uploads come one after the other: an upload ends the request that it answers, and no later one. */
   let turn: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = turn.then(work);
+    turn = mine.catch(() => {});
+    return mine;
+  };
 
   const known = async () => readCertificates(`${current.certificate}\n${(await readIfThere(path(ISSUERS))) ?? ''}`);
   const leafOf = ({ certificate }: KeyAndChain) => new X509Certificate(certificate);
@@ -106,16 +112,13 @@ export async function openUiCertificate(folder: string): Promise<UiCertificate> 
       return plainHex(leafOf(current).fingerprint256);
     },
     view,
-    async request(wanted, type) {
-      const { key, request } = await createRequest(wanted, type);
-      await writeDurably(path(PENDING), `${key}${request}`, 0o600);
-      return request;
-    },
-    upload(upload, reachedAs) {
-      const mine = turn.then(() => take(upload, reachedAs));
-      turn = mine.catch(() => {});
-      return mine;
-    },
+    request: (wanted, type) =>
+      inTurn(async () => {
+        const { key, request } = await createRequest(wanted, type);
+        await writeDurably(path(PENDING), `${key}${request}`, 0o600);
+        return request;
+      }),
+    upload: (upload, reachedAs) => inTurn(() => take(upload, reachedAs)),
     onChange: (listener) => void listeners.push(listener),
   };
 }

@@ -1,6 +1,6 @@
-import { access } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { writeDurably } from '../../base/files.ts';
+import { isThere, syncFolder, writeDurably } from '../../base/files.ts';
 import { type Identity, loadIdentity } from '../../base/identity.ts';
 import { Fault } from '../../model/fault.ts';
 import { loadSelfSigned } from '../certificate/ui.ts';
@@ -28,16 +28,16 @@ export async function openKeys(folder: string, database: Database, shared: boole
   if (shared) await takeShared(folder, database, vault);
   const identity = await loadIdentity(folder, 'identity', 'cloudspan server');
   if (!shared) return { vault, identity };
-  await giveShared(database, vault, 'identity', identity);
-  await giveShared(database, vault, 'ui', await loadSelfSigned(folder));
-  // Two that start for the first time together: the later one is what its folder does not say yet.
-  const stored = await readKey(database, 'identity');
-  if (stored !== null && stored.certificate !== identity.certificate) {
-    const key = vault.open(secretOf('identity'), stored.sealed);
-    const other = await write(folder, 'identity', { ...stored, key });
-    if (other.pin !== identity.pin) return openKeys(folder, database, shared);
+  const ownUi = await isThere(join(folder, 'ui.key'));
+  const own = { identity, ui: await loadSelfSigned(folder) };
+  for (const name of ['identity', 'ui'] as const) {
+    await giveShared(database, vault, name, own[name]);
+    // Two that start for the first time together: what the later one made is not what the database holds.
+    const stored = await readKey(database, name);
+    if (stored === null || stored.certificate === own[name].certificate || (name === 'ui' && ownUi)) continue;
+    own[name] = await write(folder, name, { ...stored, key: vault.open(secretOf(name), stored.sealed) });
   }
-  return { vault, identity };
+  return { vault, identity: own.identity };
 }
 
 /** What the database has and the folder has not; an identity that differs is none of this installation. */
@@ -45,7 +45,7 @@ async function takeShared(folder: string, database: Database, vault: Vault): Pro
   for (const name of ['identity', 'ui'] as const) {
     const stored = await readKey(database, name);
     if (stored === null) continue;
-    if (!(await exists(join(folder, `${name}.key`)))) {
+    if (!(await isThere(join(folder, `${name}.key`)))) {
       await write(folder, name, { ...stored, key: vault.open(secretOf(name), stored.sealed) });
       continue;
     }
@@ -77,16 +77,13 @@ async function giveShared({ query }: Database, vault: Vault, name: string, { key
 }
 
 async function write(folder: string, name: string, { certificate, key }: { certificate: string; key: string }) {
+  const path = join(folder, `${name}.key`);
+  // Gone first: after a crash in between it is taken again, and no certificate stands beside another one's key.
+  await rm(path, { force: true });
+  await syncFolder(folder);
   await writeDurably(join(folder, `${name}.crt`), certificate, 0o644);
-  await writeDurably(join(folder, `${name}.key`), key, 0o600);
+  await writeDurably(path, key, 0o600);
   return loadIdentity(folder, name, name);
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }
 
 const secretOf = (name: string) => `server:${name}`;

@@ -1,7 +1,7 @@
-import { access } from 'node:fs/promises';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance } from 'fastify';
+import { isThere } from '../../base/files.ts';
 import { Fault } from '../../model/fault.ts';
 
 /** Scripts only from here; styles also inline, since the components of the UI set them so. */
@@ -50,11 +50,4 @@ export async function servePages(app: FastifyInstance, folder: string | undefine
     if (built) return reply.sendFile('index.html', { cacheControl: false });
     return reply.type('text/html; charset=utf-8').send(NO_PAGES);
   });
-}
-
-async function isThere(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { access, chown, mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promises';
+import { chown, mkdir, mkdtemp, open, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -9,7 +9,7 @@ import { text } from 'node:stream/consumers';
 import { promisify } from 'node:util';
 import pg from 'pg';
 import { delay } from '../../base/backoff.ts';
-import { writeDurably } from '../../base/files.ts';
+import { isThere, writeDurably } from '../../base/files.ts';
 import type { Log } from '../../base/log.ts';
 import { Fault } from '../../model/fault.ts';
 import { type Account, findAccount, findPrograms } from './programs.ts';
@@ -45,7 +45,7 @@ export async function startEmbedded(folder: string, log: Log): Promise<EmbeddedP
   const data = join(folder, 'postgres');
   const programs = await findPrograms(folder, account);
   const password = await loadPassword(join(folder, 'postgres.password'));
-  if (!(await exists(join(data, 'PG_VERSION')))) await initialise(programs.initdb, folder, data, password, account);
+  if (!(await isThere(join(data, 'PG_VERSION')))) await initialise(programs.initdb, folder, data, password, account);
   const sockets = await socketFolder(data, account);
   const connection = { host: sockets, port: 5432, user: USER, password, database: 'postgres' };
   const start = async (): Promise<ChildProcess> => {
@@ -258,11 +258,4 @@ async function untilReady(child: ChildProcess, connection: pg.ClientConfig): Pro
       await client.end().catch(() => {});
     }
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return access(path).then(
-    () => true,
-    () => false,
-  );
 }

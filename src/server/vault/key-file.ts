@@ -1,4 +1,4 @@
-import { rename, rm } from 'node:fs/promises';
+import { rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readIfThere, syncFolder, writeDurably } from '../../base/files.ts';
 import { Fault } from '../../model/fault.ts';
@@ -32,7 +32,8 @@ export const oldKeyFile = (folder: string, id: string) => join(folder, `${FILE}.
 
 /**
  * The master key with this id, as `vault.key` at the end, wherever a rotation was interrupted: the database says which key
- * counts. A next key that the database never heard of is removed. Fault `vault.locked`: it is not here.
+ * counts. A next key that the database does not know is kept as an old one. The caller holds the lock of the vault's keys.
+ * Fault `vault.locked`: it is not here.
  */
 export async function settleKeyFile(folder: string, wanted: string): Promise<Buffer> {
   const next = await readKeyFile(join(folder, NEXT));
@@ -46,7 +47,10 @@ export async function settleKeyFile(folder: string, wanted: string): Promise<Buf
     return next;
   }
   if (current !== null && idOfKey(current) === wanted) {
-    if (next !== null) await rm(join(folder, NEXT), { force: true });
+    if (next !== null) {
+      await rename(join(folder, NEXT), oldKeyFile(folder, idOfKey(next)));
+      await syncFolder(folder);
+    }
     return current;
   }
   const what = current === null ? 'is not there' : `holds the key ${idOfKey(current)}`;
