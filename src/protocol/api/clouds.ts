@@ -24,7 +24,10 @@ export const CloudSchema = z.object({
   version: z.string().optional(),
   objects: z.number(),
   facets: z.array(z.string()),
-  /** What its last check found: when it was added, or asked for since. Absent: its node was too old to check it. */
+  /**
+   * What its last check found: when it was added, or asked for since; its steps for administrators only. Absent: its node was
+   * too old to check it.
+   */
   checked: CloudCheckSchema.omit({ certificate: true }).optional(),
 });
 export type CloudView = z.infer<typeof CloudSchema>;
