@@ -32,12 +32,11 @@ import { newMarker } from './marker.ts';
 import { preflightCopy } from './preflight.ts';
 import { type JobRecord, viewOfJob } from './record.ts';
 import { keepSchedule } from './schedule.ts';
-import { seedWork } from './seed.ts';
 import { createTakeover } from './takeover.ts';
 import { createTenures } from './tenure.ts';
-import { exportWork, importWork } from './transfer.ts';
 import { cancelEnd, leftoversByLedger } from './undo.ts';
 import { endUndo, openUndoing, type Undoing, undoRunOf, undoWorkflow } from './undoing.ts';
+import { worksOf } from './work-ids.ts';
 
 export interface Jobs {
   /** @param objects As whoever asks sees them. */
@@ -159,7 +158,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
     for (const cloud of row.clouds.filter((id) => clouds.nameOf(id) !== null)) {
       leftovers.push(...(await leftoversByLedger(context, row.id, cloud, fault.message)));
       const { node } = context.clouds.get(cloud);
-      for (const work of [exportWork(row.id), importWork(row.id), seedWork(row.id)]) {
+      for (const work of worksOf(row.id)) {
         void cancelEnd(context, row.epoch, { work, node }, closing).catch(() => {});
       }
     }

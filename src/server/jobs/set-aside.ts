@@ -5,8 +5,7 @@ import type { JobContext } from './context.ts';
 import { runWork } from './follow.ts';
 import type { CopyPlan } from './preflight.ts';
 import type { JobRecord } from './record.ts';
-
-export const asideWork = (job: string) => `${job}.aside`;
+import { asideWork } from './work-ids.ts';
 
 /**
  * Sets the source of a move aside, and writes down which version of it that left: by it an undo and a deletion know later

@@ -7,9 +7,7 @@ import { absorb, runWork } from './follow.ts';
 import { mayBeMended } from './insist.ts';
 import type { CopyPlan } from './preflight.ts';
 import type { JobRecord } from './record.ts';
-import { seedWork } from './seed.ts';
-import { asideWork } from './set-aside.ts';
-import { exportWork, importWork } from './transfer.ts';
+import { asideWork, exportWork, importWork, seedWork } from './work-ids.ts';
 
 /** How long a node that is away is waited for before its leftovers are named instead. */
 const PATIENCE_MILLISECONDS = 10 * 60_000;

@@ -11,10 +11,8 @@ import type { DurableStep } from './copy.ts';
 import type { Engine } from './engine.ts';
 import { runWork } from './follow.ts';
 import { type CloudRemoval, completed, planRemoval, previewRemoval, undoRows } from './removal.ts';
-import { seedWork } from './seed.ts';
-import { asideWork } from './set-aside.ts';
-import { exportWork, importWork } from './transfer.ts';
 import { cancelEnd } from './undo.ts';
+import { worksOf } from './work-ids.ts';
 
 /** How long a node that is away is waited for before its rows are named instead. */
 const PATIENCE_MILLISECONDS = 10 * 60_000;
@@ -103,9 +101,8 @@ async function removeIn(context: JobContext, job: string, removal: CloudRemoval)
   try {
     const { node } = context.clouds.get(removal.cloud);
     const rows = await completed(context, row, removal);
-    const works = [exportWork(job), importWork(job), seedWork(job), asideWork(job)];
     const base = { epoch: row.epoch, owner: row.owner, job, cloud: removal.cloud, marker: row.marker };
-    const order = () => ({ kind: 'remove' as const, ...base, works, rows });
+    const order = () => ({ kind: 'remove' as const, ...base, works: worksOf(job), rows });
     const done = await runWork(context, { work, node, order }, signal);
     await context.nodes
       .client(node)
