@@ -44,5 +44,5 @@ export async function setAside(
   const version = state.result?.version;
   if (version === undefined) throw new Fault('internal', `job ${row.number}: the node told no version of the source`);
   const days = row.request.deleteSourceAfterDays ?? null;
-  await writeMove(database, owner, row.id, { object: source.object, version, days });
+  await writeMove(database, owner, row.id, row.epoch, { object: source.object, version, days });
 }

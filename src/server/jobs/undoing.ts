@@ -137,7 +137,7 @@ export async function endUndo(
     await record.log(outcome === 'left' ? 'warn' : 'info', text);
   }
   if (rows.some(({ outcome }) => outcome === 'restored')) {
-    await writeBack(context.database, job);
+    await writeBack(context.database, job, record.row.epoch);
     if (record.row.move !== null) Object.assign(record.row.move, { back: true, delete_at: null });
   }
   await record.change({

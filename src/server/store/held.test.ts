@@ -1,0 +1,48 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { createLog } from '../../base/log.ts';
+import { type Database, openDatabase } from './database.ts';
+import { insertJob, readJob, wantCancel, writePaused } from './jobs.ts';
+import { writeBack, writeMove } from './moves.ts';
+
+let folder: string;
+let database: Database;
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cloudspan-held-'));
+  // As root, the database runs under another account, which has to walk through.
+  await chmod(folder, 0o711);
+  database = await openDatabase(folder, undefined, createLog('test', 'silent'));
+}, 60_000);
+afterAll(async () => {
+  await database?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Of epoch 7. */
+async function job(id: string, clouds = ['east', 'west']): Promise<void> {
+  const row = { id, kind: 'move' as const, account: 'ann', title: id, request: {} as never, clouds, marker: id };
+  await insertJob(database, 'o', { ...row, epoch: 7, server: 'here', steps: [] });
+}
+const aside = { object: 'vm-1', version: 'aside', days: null };
+
+test('a server that has lost a job writes neither its pause nor where its source stands', async () => {
+  await job('lost');
+  const stale = { code: 'epoch.stale' };
+  await expect(writePaused(database, 'lost', 6, null, null)).rejects.toMatchObject(stale);
+  await expect(writeMove(database, 'o', 'lost', 6, aside)).rejects.toMatchObject(stale);
+  expect(await readJob(database, 'lost')).toMatchObject({ state: 'queued', move: null });
+  await writeMove(database, 'o', 'lost', 7, aside);
+  await expect(writeBack(database, 'lost', 6)).rejects.toMatchObject(stale);
+  expect((await readJob(database, 'lost'))?.move).toMatchObject({ back: false, version: 'aside' });
+  await writeBack(database, 'lost', 7);
+  expect((await readJob(database, 'lost'))?.move).toMatchObject({ back: true, version: 'aside' });
+  await writeBack(database, 'lost', 7, 'restored');
+  expect((await readJob(database, 'lost'))?.move).toMatchObject({ back: true, version: 'restored' });
+  expect(await writePaused(database, 'lost', 7, null, null)).toBe(true);
+  await job('cancelled');
+  await wantCancel(database, 'cancelled');
+  expect(await writePaused(database, 'cancelled', 7, null, null)).toBe(false);
+});
