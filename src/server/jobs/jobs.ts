@@ -23,6 +23,7 @@ import { insertPlaces } from '../store/places.ts';
 import { insertQueued } from '../store/queue.ts';
 import { raiseEpoch } from '../store/settings.ts';
 import { type Admission, createAdmission } from './admission.ts';
+import { beginRun } from './begin.ts';
 import type { JobContext } from './context.ts';
 import { copySteps, copyWorkflow, type DurableStep } from './copy.ts';
 import { deleteSourceNow } from './delete-source.ts';
@@ -175,8 +176,8 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       throw new Fault('job.state', `job ${row.number} is not ${row.state} any more`);
     }
     if (old !== null) records.close(old);
+    await beginRun(context, engine, { id: row.id, epoch: next.epoch }, runOf({ id: row.id, attempt: next.attempt }));
     const record = await records.open(row.id);
-    await engine.start(runOf(record.row), row.id);
     return record.view();
   };
   const viewOf = (row: JobRow) =>
@@ -237,7 +238,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       });
       const record = await records.open(id);
       log.info({ job: id, number: record.row.number, account, title: record.row.title }, 'a job was asked for');
-      await engine.start(runOf(record.row), id);
+      await beginRun(context, engine, record.row, runOf(record.row));
       return record.view();
     },
     list: async (filter, limit, ids) => (await readJobs(database, filter, limit, ids)).map(viewOf),

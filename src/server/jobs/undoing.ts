@@ -6,6 +6,7 @@ import { ENDED, type JobRow } from '../store/jobs.ts';
 import { writeBack } from '../store/moves.ts';
 import { raiseEpoch } from '../store/settings.ts';
 import { beginUndo } from '../store/undo.ts';
+import { beginRun } from './begin.ts';
 import type { JobContext } from './context.ts';
 import type { DurableStep } from './copy.ts';
 import type { Engine } from './engine.ts';
@@ -28,7 +29,7 @@ export interface Undoing {
 }
 
 export function openUndoing(context: JobContext, engine: Pick<Engine, 'start'>): Undoing {
-  const { database, records } = context;
+  const { database, records, fleet } = context;
   const refuseUnended = ({ number, state }: JobRow) => {
     if (ENDED.includes(state)) return;
     throw new Fault('job.state', `job ${number} is ${state}: only ended jobs are undone`, {
@@ -44,11 +45,12 @@ export function openUndoing(context: JobContext, engine: Pick<Engine, 'start'>):
       refuseUnended(row);
       const run = (row.undo?.run ?? 0) + 1;
       const undo: UndoView = { run, state: 'running', user, startedAt: new Date().toISOString(), rows: [] };
-      if (await beginUndo(database, row.id, await raiseEpoch(database), undo)) {
+      const epoch = await raiseEpoch(database);
+      if (await beginUndo(database, row.id, { epoch, server: fleet.id }, undo)) {
         // A record of the last run may still have the row as it was.
         const old = records.running(row.id);
         if (old !== null) records.close(old);
-        await engine.start(undoRunOf(row.id, run), row.id, 'undo');
+        await beginRun(context, engine, { id: row.id, epoch }, undoRunOf(row.id, run), 'undo');
       }
       const record = await records.open(row.id);
       return record.view();

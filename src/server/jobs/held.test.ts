@@ -3,9 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLog } from '../../base/log.ts';
-import { type Database, openDatabase } from './database.ts';
-import { insertJob, readJob, wantCancel, writePaused } from './jobs.ts';
-import { writeBack, writeMove } from './moves.ts';
+import { type Database, openDatabase } from '../store/database.ts';
+import { insertJob, readJob, wantCancel, writeJob, writePaused } from '../store/jobs.ts';
+import { writeBack, writeMove } from '../store/moves.ts';
+import { takeOverJobs } from '../store/servers.ts';
+import { beginUndo } from '../store/undo.ts';
+import { beginRun } from './begin.ts';
 
 let folder: string;
 let database: Database;
@@ -45,4 +48,26 @@ test('a server that has lost a job writes neither its pause nor where its source
   await job('cancelled');
   await wantCancel(database, 'cancelled');
   expect(await writePaused(database, 'cancelled', 7, null, null)).toBe(false);
+});
+
+test('an undo is the job of the server that begins it, and one whose run does not begin is taken over', async () => {
+  await job('undone');
+  await writeJob(database, 'undone', { state: 'succeeded', server: 'gone' }, 7);
+  const undo = { run: 1, state: 'running' as const, user: 'ann', startedAt: new Date().toISOString(), rows: [] };
+  expect(await beginUndo(database, 'undone', { epoch: 8, server: 'here' }, undo)).toBe(true);
+  expect(await readJob(database, 'undone')).toMatchObject({ server: 'here', epoch: 8 });
+
+  const context = { database, fleet: { id: 'here' } as never, closing: new AbortController().signal };
+  const engine = { start: () => Promise.reject(new Error('the database is away')) };
+  const begin = (epoch: number) => beginRun(context, engine, { id: 'undone', epoch }, 'undone.undo-1', 'undo');
+  const server = async () => (await readJob(database, 'undone'))?.server;
+  await expect(begin(7)).rejects.toThrow('away');
+  // One that has begun since stays where it is.
+  await new Promise((done) => setTimeout(done, 200));
+  expect(await server()).toBe('here');
+  await expect(begin(8)).rejects.toThrow('away');
+  await expect.poll(server).toBeNull();
+  const offered: string[] = [];
+  await takeOverJobs(database, { id: 'other', all: false }, async ({ id }) => void offered.push(id));
+  expect(offered).toContain('undone');
 });
