@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLog } from '../../base/log.ts';
 import { type Database, openDatabase } from '../store/database.ts';
-import { insertJob, readJob, wantCancel, writeJob, writePaused } from '../store/jobs.ts';
-import { writeBack, writeMove } from '../store/moves.ts';
+import { insertJob, putLedger, readJob, wantCancel, writeJob, writePaused } from '../store/jobs.ts';
+import { endDeletion, writeBack, writeMove } from '../store/moves.ts';
+import { readOldJobs } from '../store/retention.ts';
 import { takeOverJobs } from '../store/servers.ts';
 import { beginUndo } from '../store/undo.ts';
 import { beginRun } from './begin.ts';
@@ -70,4 +71,27 @@ test('an undo is the job of the server that begins it, and one whose run does no
   const offered: string[] = [];
   await takeOverJobs(database, { id: 'other', all: false }, async ({ id }) => void offered.push(id));
   expect(offered).toContain('undone');
+});
+
+test('settings of a source that was deleted keep no job from being removed', async () => {
+  await job('old');
+  await writeJob(database, 'old', { state: 'succeeded', ended_at: new Date(Date.now() - 3 * 24 * 3_600_000) }, 7);
+  await writeMove(database, 'o', 'old', 7, aside);
+  const row = {
+    job: 'old',
+    owner: 'o',
+    cloud: 'east',
+    kind: 'vm' as const,
+    role: 'source name',
+    name: 'a',
+    marker: 'm',
+  };
+  const change = { ...row, id: 'c', action: 'change' as const, state: 'made' as const, at: new Date().toISOString() };
+  await putLedger(database, 'old', [change]);
+  const unsettled = async () => (await readOldJobs(database, 1)).find(({ id }) => id === 'old')?.unsettled;
+  expect(await unsettled()).toBe(true);
+  await endDeletion(database, 'old', null);
+  expect(await unsettled()).toBe(false);
+  await putLedger(database, 'old', [{ ...change, id: 'o', action: 'create' }]);
+  expect(await unsettled()).toBe(true);
 });
