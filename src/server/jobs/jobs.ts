@@ -27,12 +27,13 @@ import { beginRun } from './begin.ts';
 import type { JobContext } from './context.ts';
 import { copySteps, copyWorkflow, type DurableStep } from './copy.ts';
 import { deleteSourceNow } from './delete-source.ts';
-import { type Endpoints, resolveEndpoints } from './endpoints.ts';
+import { resolveEndpoints } from './endpoints.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { newMarker } from './marker.ts';
 import { preflightCopy } from './preflight.ts';
 import { type JobRecord, viewOfJob } from './record.ts';
 import { keepSchedule } from './schedule.ts';
+import { slotKeysOf } from './slot-keys.ts';
 import { createTakeover } from './takeover.ts';
 import { createTenures } from './tenure.ts';
 import { cancelEnd, leftoversByLedger } from './undo.ts';
@@ -89,13 +90,6 @@ export interface Jobs {
 
 /** The run that ends a paused job: it only undoes what the pause had to leave. */
 const CANCELLING = { state: 'cancelling', cancel_wanted: true, pause_wanted: false } as const;
-
-/** Whose slots a job takes: both nodes, both clouds, and the host of the machine that leaves, where its cloud tells. */
-function keysOf({ clouds }: JobContext, { sourceCloud, destinationCloud, source }: Endpoints): string[] {
-  const host = source.facts?.host;
-  const keys = [sourceCloud, destinationCloud].flatMap((cloud) => [`cloud:${cloud}`, `node:${clouds.get(cloud).node}`]);
-  return [...new Set([...keys, ...(host === undefined ? [] : [`host:${sourceCloud}/${host}`])])];
-}
 
 const runOf = ({ id, attempt }: Pick<JobRow, 'id' | 'attempt'>) => `${id}.${attempt}`;
 
@@ -224,7 +218,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
         steps: copySteps(order),
       });
       await insertQueued(database, owner, id, {
-        keys: keysOf(context, ends),
+        keys: slotKeysOf(clouds, ends),
         group: group?.id ?? null,
         wave: group?.wave ?? 1,
       });
