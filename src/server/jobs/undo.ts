@@ -2,6 +2,7 @@ import { delay } from '../../base/backoff.ts';
 import { Fault } from '../../model/fault.ts';
 import type { WorkState } from '../../protocol/work.ts';
 import { readLedger } from '../store/jobs.ts';
+import { writeBack } from '../store/moves.ts';
 import type { JobContext } from './context.ts';
 import { absorb, runWork } from './follow.ts';
 import { mayBeMended } from './insist.ts';
@@ -31,6 +32,7 @@ export async function undoCopy(
     ...(plan.seed === undefined ? [] : [{ work: seedWork(row.id), ...plan.destination }]),
   ];
   const leftovers = await Promise.all(ends.map((end) => undoEnd(context, record, { ...end, paused }, step)));
+  if (plan.move !== undefined && leftovers.flat().length === 0) await writeBack(context.database, row.id, row.epoch);
   return leftovers.flat();
 }
 
