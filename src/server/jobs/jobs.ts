@@ -20,7 +20,7 @@ import {
   writeJobAt,
 } from '../store/jobs.ts';
 import { insertPlaces } from '../store/places.ts';
-import { insertQueued } from '../store/queue.ts';
+import { insertQueued, writeWindowPaused } from '../store/queue.ts';
 import { raiseEpoch } from '../store/settings.ts';
 import { type Admission, createAdmission } from './admission.ts';
 import { beginRun } from './begin.ts';
@@ -68,7 +68,8 @@ export interface Jobs {
   /** Faults: `job.state` when it has ended already. */
   cancel(job: string): Promise<JobView>;
   /** Faults: `job.state` when it does not run, or its transfer is over. */
-  pause(job: string): Promise<JobView>;
+  /** @param byWindow For the end of its window, whose next one resumes it; not for a person. */
+  pause(job: string, byWindow?: boolean): Promise<JobView>;
   /** Fault: `job.state` unless it is paused. */
   resume(job: string): Promise<JobView>;
   /** Fault: `job.state` when it has ended already. */
@@ -249,21 +250,27 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       if (row.state === 'paused') return again(row, CANCELLING);
       return wish(row, (record) => record.cancel());
     },
-    async pause(job) {
+    async pause(job, byWindow = false) {
       const row = await find(job);
       engineFor(`job ${row.number}`);
       const { steps, state } = records.running(row.id)?.row ?? row;
       if (state !== 'queued' && steps.some((step) => step.name === 'transfer' && step.state === 'done')) {
         throw new Fault('job.state', `job ${row.number} has moved everything already: it ends in a moment`);
       }
-      return wish(row, (record) => record.pause());
+      if (byWindow) await writeWindowPaused(database, row.id, true);
+      const view = await wish(row, (record) => record.pause());
+      if (!byWindow) await writeWindowPaused(database, row.id, false);
+      return view;
     },
     async resume(job) {
       const row = await find(job);
       if (row.state !== 'paused') {
         throw new Fault('job.state', `job ${row.number} is ${row.state}: only a paused job is resumed`);
       }
-      return again(row, { state: 'queued', pause_wanted: false, resumed: true, steps: copySteps(row.request) });
+      const change = { pause_wanted: false, resumed: true, steps: copySteps(row.request) };
+      const view = await again(row, { state: 'queued', ...change });
+      await writeWindowPaused(database, row.id, false);
+      return view;
     },
     async prioritize(job, priority) {
       const row = await find(job);
