@@ -6,10 +6,12 @@ import { createLog } from '../../base/log.ts';
 import { type Database, openDatabase } from '../store/database.ts';
 import { insertJob, putLedger, readJob, wantCancel, writeJob, writePaused } from '../store/jobs.ts';
 import { endDeletion, writeBack, writeMove } from '../store/moves.ts';
+import { insertQueued, readWindowPaused, writeWindowPaused } from '../store/queue.ts';
 import { readOldJobs } from '../store/retention.ts';
 import { takeOverJobs } from '../store/servers.ts';
 import { beginUndo } from '../store/undo.ts';
 import { beginRun } from './begin.ts';
+import { pauseAndResume } from './schedule.ts';
 
 let folder: string;
 let database: Database;
@@ -94,4 +96,16 @@ test('settings of a source that was deleted keep no job from being removed', asy
   expect(await unsettled()).toBe(false);
   await putLedger(database, 'old', [{ ...change, id: 'o', action: 'create' }]);
   expect(await unsettled()).toBe(true);
+});
+
+test('a job that cannot be resumed in its window is resumed later', async () => {
+  await job('window');
+  await database.query(
+    `UPDATE jobs SET state = 'paused', request = '{"schedule":{"atEnd":"pause"}}' WHERE id = 'window'`,
+  );
+  await insertQueued(database, 'o', 'window', { keys: [], group: null, wave: 1 });
+  await writeWindowPaused(database, 'window', true);
+  const jobs = { pause: () => Promise.reject(new Error('no')), resume: () => Promise.reject(new Error('away')) };
+  await pauseAndResume({ database, log: createLog('test', 'silent') }, jobs);
+  expect(await readWindowPaused(database)).toEqual(['window']);
 });
