@@ -155,7 +155,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const alarms = keepAlarms({ ...told, nodes, clouds, hold, channels, certificate: () => ui.current.certificate });
   const retention = keepRetention({ ...told, nodes, clouds, jobs, hold });
   const watched = {
-    metrics: createMetrics({ database, nodes, clouds, events }),
+    metrics: createMetrics({ database, nodes, clouds, events, records }),
     metricsToken: await openMetricsToken(folder),
     readiness: createReadiness(database, jobs),
   };

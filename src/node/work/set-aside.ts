@@ -105,7 +105,10 @@ export async function judgeSetting(
   try {
     const now = (await sourcesOf(cloud).settings(objectId, signal))[setting];
     if (now === before) return { outcome: 'gone', reason: 'it is as it was before the job' };
-    if (now !== after) return { outcome: 'left', reason: `it was changed since; before the job it was ${before}` };
+    // A change that broke in its middle left one machine of several as it was, and another one not.
+    if (entry.state === 'made' && now !== after)
+      return { outcome: 'left', reason: `it was changed since; before the job it was ${before}` };
+    if (now !== after) return { outcome: 'restore', reason: `it was being changed; before the job it was ${before}` };
     return { outcome: 'restore', reason: setting === 'name' ? `its name was "${before}"` : 'it is as the job set it' };
   } catch (error) {
     if (!(error instanceof Fault) || error.code !== 'object.missing') throw error;

@@ -166,7 +166,7 @@ async function undo(context: JobContext, record: JobRecord, plan: CopyPlan, faul
 /** Leaves the job until somebody resumes or cancels it. False where it is to be cancelled. */
 async function pauseJob(context: JobContext, job: string, plan: CopyPlan | null): Promise<boolean> {
   const record = await context.records.open(job);
-  if (!(await writePaused(context.database, job, plan, record.row.progress))) return false;
+  if (!(await writePaused(context.database, job, record.row.epoch, plan, record.row.progress))) return false;
   Object.assign(record.row, { state: 'paused', plan });
   await record.change({});
   await record.log('info', 'paused: what arrived is kept until it is resumed or cancelled');

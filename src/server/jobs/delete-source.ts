@@ -32,7 +32,9 @@ export async function deleteSource(context: JobContext, row: JobRow, user: strin
     };
     refuse(weakProof(receipt));
     const { cloud: named, id: object, name } = result.object;
-    const { seen } = await clouds.use(clouds.get(named).id, (node, cloud) => node.lookAt({ cloud, object }, closing));
+    const { seen } = await clouds.use(row.clouds.at(-1) ?? '', (node, cloud) =>
+      node.lookAt({ cloud, object }, closing),
+    );
     refuse(weakResult(seen, row.marker, `"${name}" (${object}) in ${named}`, Date.now()));
     const source = row.clouds[0] ?? '';
     const holder = await holderOf(context, source, move.object);

@@ -16,10 +16,9 @@ import { insist } from './insist.ts';
 import type { CopyPlan } from './preflight.ts';
 import { buildReceipt, compareDisks } from './receipt.ts';
 import type { JobRecord } from './record.ts';
-import { seedWork } from './seed.ts';
-import { asideWork } from './set-aside.ts';
-import { exportWork, importWork, type SlimResult } from './transfer.ts';
+import type { SlimResult } from './transfer.ts';
 import { cancelEnd } from './undo.ts';
+import { asideWork, exportWork, importWork, seedWork } from './work-ids.ts';
 
 const POLL_MILLISECONDS = 2_000;
 const SHUTDOWN_MILLISECONDS = 10 * 60_000;

@@ -20,25 +20,26 @@ import {
   writeJobAt,
 } from '../store/jobs.ts';
 import { insertPlaces } from '../store/places.ts';
-import { insertQueued } from '../store/queue.ts';
+import { insertQueued, writeWindowPaused } from '../store/queue.ts';
 import { raiseEpoch } from '../store/settings.ts';
 import { type Admission, createAdmission } from './admission.ts';
 import { refuseAgain } from './again.ts';
+import { beginRun } from './begin.ts';
 import type { JobContext } from './context.ts';
 import { copySteps, copyWorkflow, type DurableStep } from './copy.ts';
 import { deleteSourceNow } from './delete-source.ts';
-import { type Endpoints, resolveEndpoints } from './endpoints.ts';
+import { resolveEndpoints } from './endpoints.ts';
 import { type Engine, openEngine } from './engine.ts';
 import { newMarker } from './marker.ts';
 import { preflightCopy } from './preflight.ts';
 import { type JobRecord, viewOfJob } from './record.ts';
 import { keepSchedule } from './schedule.ts';
-import { seedWork } from './seed.ts';
+import { slotKeysOf } from './slot-keys.ts';
 import { createTakeover } from './takeover.ts';
 import { createTenures } from './tenure.ts';
-import { exportWork, importWork } from './transfer.ts';
 import { cancelEnd, leftoversByLedger } from './undo.ts';
 import { endUndo, openUndoing, type Undoing, undoRunOf, undoWorkflow } from './undoing.ts';
+import { worksOf } from './work-ids.ts';
 
 export interface Jobs {
   /** @param objects As whoever asks sees them. */
@@ -68,7 +69,8 @@ export interface Jobs {
   /** Faults: `job.state` when it has ended already. */
   cancel(job: string): Promise<JobView>;
   /** Faults: `job.state` when it does not run, or its transfer is over. */
-  pause(job: string): Promise<JobView>;
+  /** @param byWindow For the end of its window, whose next one resumes it; not for a person. */
+  pause(job: string, byWindow?: boolean): Promise<JobView>;
   /** Fault: `job.state` unless it is paused. */
   resume(job: string): Promise<JobView>;
   /** Fault: `job.state` when it has ended already. */
@@ -90,13 +92,6 @@ export interface Jobs {
 
 /** The run that ends a paused job: it only undoes what the pause had to leave. */
 const CANCELLING = { state: 'cancelling', cancel_wanted: true, pause_wanted: false } as const;
-
-/** Whose slots a job takes: both nodes, both clouds, and the host of the machine that leaves, where its cloud tells. */
-function keysOf({ clouds }: JobContext, { sourceCloud, destinationCloud, source }: Endpoints): string[] {
-  const host = source.facts?.host;
-  const keys = [sourceCloud, destinationCloud].flatMap((cloud) => [`cloud:${cloud}`, `node:${clouds.get(cloud).node}`]);
-  return [...new Set([...keys, ...(host === undefined ? [] : [`host:${sourceCloud}/${host}`])])];
-}
 
 const runOf = ({ id, attempt }: Pick<JobRow, 'id' | 'attempt'>) => `${id}.${attempt}`;
 
@@ -160,7 +155,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
     for (const cloud of row.clouds.filter((id) => clouds.nameOf(id) !== null)) {
       leftovers.push(...(await leftoversByLedger(context, row.id, cloud, fault.message)));
       const { node } = context.clouds.get(cloud);
-      for (const work of [exportWork(row.id), importWork(row.id), seedWork(row.id)]) {
+      for (const work of worksOf(row.id)) {
         void cancelEnd(context, row.epoch, { work, node }, closing).catch(() => {});
       }
     }
@@ -177,8 +172,8 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       throw new Fault('job.state', `job ${row.number} is not ${row.state} any more`);
     }
     if (old !== null) records.close(old);
+    await beginRun(context, engine, { id: row.id, epoch: next.epoch }, runOf({ id: row.id, attempt: next.attempt }));
     const record = await records.open(row.id);
-    await engine.start(runOf(record.row), row.id);
     return record.view();
   };
   const viewOf = (row: JobRow) =>
@@ -225,7 +220,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
         steps: copySteps(order),
       });
       await insertQueued(database, owner, id, {
-        keys: keysOf(context, ends),
+        keys: slotKeysOf(clouds, ends),
         group: group?.id ?? null,
         wave: group?.wave ?? 1,
       });
@@ -239,7 +234,7 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       });
       const record = await records.open(id);
       log.info({ job: id, number: record.row.number, account, title: record.row.title }, 'a job was asked for');
-      await engine.start(runOf(record.row), id);
+      await beginRun(context, engine, record.row, runOf(record.row));
       return record.view();
     },
     list: async (filter, limit, ids) => (await readJobs(database, filter, limit, ids)).map(viewOf),
@@ -256,19 +251,29 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
       if (row.state === 'paused') return again(row, CANCELLING);
       return wish(row, (record) => record.cancel());
     },
-    async pause(job) {
+    async pause(job, byWindow = false) {
       const row = await find(job);
       engineFor(`job ${row.number}`);
       const { steps, state } = records.running(row.id)?.row ?? row;
       if (state !== 'queued' && steps.some((step) => step.name === 'transfer' && step.state === 'done')) {
         throw new Fault('job.state', `job ${row.number} has moved everything already: it ends in a moment`);
       }
-      return wish(row, (record) => record.pause());
+      if (byWindow) await writeWindowPaused(database, row.id, true);
+      const view = await wish(row, (record) => record.pause());
+      if (!byWindow) await writeWindowPaused(database, row.id, false);
+      return view;
     },
     async resume(job) {
       const row = await find(job);
       refuseAgain.resume(row);
       return again(row, { state: 'queued', pause_wanted: false, resumed: true, steps: copySteps(row.request) });
+      if (row.state !== 'paused') {
+        throw new Fault('job.state', `job ${row.number} is ${row.state}: only a paused job is resumed`);
+      }
+      const change = { pause_wanted: false, resumed: true, steps: copySteps(row.request) };
+      const view = await again(row, { state: 'queued', ...change });
+      await writeWindowPaused(database, row.id, false);
+      return view;
     },
     async prioritize(job, priority) {
       const row = await find(job);

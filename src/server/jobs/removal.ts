@@ -42,7 +42,7 @@ async function resultInUse({ clouds }: JobContext, row: JobRow, signal: AbortSig
   if (result === null) return undefined;
   const { name, id: object, cloud: named } = result.object;
   try {
-    const { seen } = await clouds.use(clouds.get(named).id, (node, cloud) => node.lookAt({ cloud, object }, signal));
+    const { seen } = await clouds.use(row.clouds.at(-1) ?? '', (node, cloud) => node.lookAt({ cloud, object }, signal));
     if (seen === null || seen.power === 'off') return undefined;
     return `what moved runs as "${name}" in ${named} (${seen.power}), and there shall not be two of it`;
   } catch (error) {

@@ -33,19 +33,26 @@ export function keepSchedule(context: JobContext, jobs: Pick<Jobs, 'pause' | 're
   closing.addEventListener('abort', () => clearInterval(timer), { once: true });
 }
 
-async function pauseAndResume({ database }: JobContext, jobs: Pick<Jobs, 'pause' | 'resume'>): Promise<void> {
+/** One job that cannot be paused or resumed keeps no other from it; it is looked at again. */
+export async function pauseAndResume(
+  { database, log }: Pick<JobContext, 'database' | 'log'>,
+  jobs: Pick<Jobs, 'pause' | 'resume'>,
+): Promise<void> {
+  const tell = (job: string, error: unknown) =>
+    log.warn({ job, fault: Fault.from(error, 'schedule').report() }, 'a job does not follow its window');
   const byWindow = new Set(await readWindowPaused(database));
   for (const { id, state, request } of await readUnended(database)) {
     const { schedule } = request;
     if (schedule?.atEnd !== 'pause') continue;
     const open = isOpen(schedule, Date.now());
     if (!open && (state === 'running' || state === 'waiting')) {
-      await writeWindowPaused(database, id, true);
-      // One that has moved everything ends in a moment.
-      await jobs.pause(id).catch(() => writeWindowPaused(database, id, false));
+      await jobs.pause(id, true).catch(async (error: unknown) => {
+        // One that has moved everything ends in a moment.
+        if (!(error instanceof Fault) || error.code !== 'job.state') return tell(id, error);
+        await writeWindowPaused(database, id, false);
+      });
     } else if (open && state === 'paused' && byWindow.has(id)) {
-      await writeWindowPaused(database, id, false);
-      await jobs.resume(id).catch(() => {});
+      await jobs.resume(id).catch((error: unknown) => tell(id, error));
     }
   }
 }

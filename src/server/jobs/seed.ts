@@ -4,8 +4,7 @@ import { runWork } from './follow.ts';
 import type { CopyPlan } from './preflight.ts';
 import type { JobRecord } from './record.ts';
 import { lineageOf } from './transfer.ts';
-
-export const seedWork = (job: string) => `${job}.seed`;
+import { seedWork } from './work-ids.ts';
 
 /**
  * Has the node at the destination read an earlier copy, unless it holds it still: what comes is then compared with it.

@@ -6,8 +6,7 @@ import type { Transferred } from './finish.ts';
 import { runWork } from './follow.ts';
 import type { CopyPlan } from './preflight.ts';
 import type { JobRecord } from './record.ts';
-
-export const asideWork = (job: string) => `${job}.aside`;
+import { asideWork } from './work-ids.ts';
 
 /**
  * Sets the source of a move aside, and writes down which version of it that left: by it an undo and a deletion know later
@@ -50,5 +49,5 @@ export async function setAside(
   const version = state.result?.version;
   if (version === undefined) throw new Fault('internal', `job ${row.number}: the node told no version of the source`);
   const days = row.request.deleteSourceAfterDays ?? null;
-  await writeMove(database, owner, row.id, { object: source.object, version, days });
+  await writeMove(database, owner, row.id, row.epoch, { object: source.object, version, days });
 }

@@ -6,9 +6,7 @@ import { insist } from './insist.ts';
 import type { CopyPlan } from './preflight.ts';
 import type { JobRecord } from './record.ts';
 import { openTickets } from './route.ts';
-
-export const exportWork = (job: string) => `${job}.export`;
-export const importWork = (job: string) => `${job}.import`;
+import { exportWork, importWork } from './work-ids.ts';
 
 /** The same for every version of the source. */
 export const lineageOf = ({ source }: Pick<CopyPlan, 'source'>) => `${source.cloud}/${source.object}`;

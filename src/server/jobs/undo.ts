@@ -2,14 +2,13 @@ import { delay } from '../../base/backoff.ts';
 import { Fault } from '../../model/fault.ts';
 import type { WorkState } from '../../protocol/work.ts';
 import { readLedger } from '../store/jobs.ts';
+import { writeBack } from '../store/moves.ts';
 import type { JobContext } from './context.ts';
 import { absorb, runWork } from './follow.ts';
 import { mayBeMended } from './insist.ts';
 import type { CopyPlan } from './preflight.ts';
 import type { JobRecord } from './record.ts';
-import { seedWork } from './seed.ts';
-import { asideWork } from './set-aside.ts';
-import { exportWork, importWork } from './transfer.ts';
+import { asideWork, exportWork, importWork, seedWork } from './work-ids.ts';
 
 /** How long a node that is away is waited for before its leftovers are named instead. */
 const PATIENCE_MILLISECONDS = 10 * 60_000;
@@ -33,6 +32,7 @@ export async function undoCopy(
     ...(plan.seed === undefined ? [] : [{ work: seedWork(row.id), ...plan.destination }]),
   ];
   const leftovers = await Promise.all(ends.map((end) => undoEnd(context, record, { ...end, paused }, step)));
+  if (plan.move !== undefined && leftovers.flat().length === 0) await writeBack(context.database, row.id, row.epoch);
   return leftovers.flat();
 }
 

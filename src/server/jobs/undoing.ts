@@ -6,15 +6,14 @@ import { ENDED, type JobRow } from '../store/jobs.ts';
 import { writeBack } from '../store/moves.ts';
 import { raiseEpoch } from '../store/settings.ts';
 import { beginUndo } from '../store/undo.ts';
+import { beginRun } from './begin.ts';
 import type { JobContext } from './context.ts';
 import type { DurableStep } from './copy.ts';
 import type { Engine } from './engine.ts';
 import { runWork } from './follow.ts';
 import { type CloudRemoval, completed, planRemoval, previewRemoval, undoRows } from './removal.ts';
-import { seedWork } from './seed.ts';
-import { asideWork } from './set-aside.ts';
-import { exportWork, importWork } from './transfer.ts';
 import { cancelEnd } from './undo.ts';
+import { worksOf } from './work-ids.ts';
 
 /** How long a node that is away is waited for before its rows are named instead. */
 const PATIENCE_MILLISECONDS = 10 * 60_000;
@@ -30,7 +29,7 @@ export interface Undoing {
 }
 
 export function openUndoing(context: JobContext, engine: Pick<Engine, 'start'>): Undoing {
-  const { database, records } = context;
+  const { database, records, fleet } = context;
   const refuseUnended = ({ number, state }: JobRow) => {
     if (ENDED.includes(state)) return;
     throw new Fault('job.state', `job ${number} is ${state}: only ended jobs are undone`, {
@@ -46,11 +45,12 @@ export function openUndoing(context: JobContext, engine: Pick<Engine, 'start'>):
       refuseUnended(row);
       const run = (row.undo?.run ?? 0) + 1;
       const undo: UndoView = { run, state: 'running', user, startedAt: new Date().toISOString(), rows: [] };
-      if (await beginUndo(database, row.id, await raiseEpoch(database), undo)) {
+      const epoch = await raiseEpoch(database);
+      if (await beginUndo(database, row.id, { epoch, server: fleet.id }, undo)) {
         // A record of the last run may still have the row as it was.
         const old = records.running(row.id);
         if (old !== null) records.close(old);
-        await engine.start(undoRunOf(row.id, run), row.id, 'undo');
+        await beginRun(context, engine, { id: row.id, epoch }, undoRunOf(row.id, run), 'undo');
       }
       const record = await records.open(row.id);
       return record.view();
@@ -103,9 +103,8 @@ async function removeIn(context: JobContext, job: string, removal: CloudRemoval)
   try {
     const { node } = context.clouds.get(removal.cloud);
     const rows = await completed(context, row, removal);
-    const works = [exportWork(job), importWork(job), seedWork(job), asideWork(job)];
     const base = { epoch: row.epoch, owner: row.owner, job, cloud: removal.cloud, marker: row.marker };
-    const order = () => ({ kind: 'remove' as const, ...base, works, rows });
+    const order = () => ({ kind: 'remove' as const, ...base, works: worksOf(job), rows });
     const done = await runWork(context, { work, node, order }, signal);
     await context.nodes
       .client(node)
@@ -140,7 +139,7 @@ export async function endUndo(
     await record.log(outcome === 'left' ? 'warn' : 'info', text);
   }
   if (rows.some(({ outcome }) => outcome === 'restored')) {
-    await writeBack(context.database, job);
+    await writeBack(context.database, job, record.row.epoch);
     if (record.row.move !== null) Object.assign(record.row.move, { back: true, delete_at: null });
   }
   await record.change({

@@ -1,6 +1,7 @@
 import { JobSchema } from '../../protocol/api/jobs.ts';
 import type { Clouds } from '../clouds.ts';
 import type { Events } from '../events.ts';
+import type { Records } from '../jobs/record.ts';
 import type { Nodes } from '../nodes.ts';
 import type { Database } from '../store/database.ts';
 import { countJobs } from '../store/jobs-count.ts';
@@ -20,7 +21,13 @@ export interface Metrics {
   request(operation: string, status: number, seconds: number): void;
 }
 
-export function createMetrics(parts: { database: Database; nodes: Nodes; clouds: Clouds; events: Events }): Metrics {
+export function createMetrics(parts: {
+  database: Database;
+  nodes: Nodes;
+  clouds: Clouds;
+  events: Events;
+  records: Pick<Records, 'running'>;
+}): Metrics {
   const { database, nodes, clouds } = parts;
   const instruments = createRegistry();
   const { registry, info, jobs, nodeUp, storage, cloudState, cloudObjects } = instruments;

@@ -1,8 +1,8 @@
 import type { TransferProgress } from '../../model/job.ts';
-import { parseCloudPath } from '../../model/path.ts';
 import type { JobView } from '../../protocol/api/jobs.ts';
 import type { Clouds } from '../clouds.ts';
 import type { Events } from '../events.ts';
+import type { Records } from '../jobs/record.ts';
 import type { Nodes } from '../nodes.ts';
 import { ENDED } from '../store/jobs.ts';
 import type { Instruments } from './registry.ts';
@@ -21,21 +21,27 @@ const PARTS = ['doneBytes', 'wireBytes', 'zeroBytes', 'alreadyThereBytes', 'rese
  */
 export function countTransfers(
   { transfer, rate }: Pick<Instruments, 'transfer' | 'rate'>,
-  { events, clouds, nodes }: { events: Events; clouds: Clouds; nodes: Nodes },
+  {
+    events,
+    clouds,
+    nodes,
+    records,
+  }: { events: Events; clouds: Clouds; nodes: Nodes; records: Pick<Records, 'running'> },
 ) {
   const followed = new Map<string, Followed>();
   const begun = Date.now();
 
-  const nodeOf = (path: string): string => {
+  const nodeOf = (cloud = ''): string => {
     try {
-      return nodes.get(clouds.get(parseCloudPath(path).cloud).node).name;
+      return nodes.get(clouds.get(cloud).node).name;
     } catch {
       return 'unknown';
     }
   };
 
   const follow = (job: JobView): Followed => {
-    const pair = { source_node: nodeOf(job.source), destination_node: nodeOf(job.destination) };
+    const ends = records.running(job.id)?.row.clouds ?? [];
+    const pair = { source_node: nodeOf(ends[0]), destination_node: nodeOf(ends.at(-1)) };
     const old = Date.parse(job.createdAt) < begun;
     const known: Followed = { pair, progress: old ? (job.progress ?? {}) : {}, bytesPerSecond: 0 };
     followed.set(job.id, known);

@@ -6,8 +6,7 @@ import type { Clouds } from '../clouds.ts';
 import type { Fleet } from '../fleet/fleet.ts';
 import type { Hold } from '../hold.ts';
 import type { Jobs } from '../jobs/jobs.ts';
-import { seedWork } from '../jobs/seed.ts';
-import { exportWork, importWork } from '../jobs/transfer.ts';
+import { worksOf } from '../jobs/work-ids.ts';
 import type { Nodes } from '../nodes.ts';
 import { partsOfId } from '../sign-in-id.ts';
 import type { Database } from '../store/database.ts';
@@ -107,7 +106,7 @@ export function keepRetention(options: RetentionOptions): Retention {
 async function forgetOnNodes({ nodes, clouds }: RetentionOptions, job: OldJob, signal: AbortSignal) {
   const known = clouds.list().filter(({ id }) => job.clouds.some((used) => partsOfId(used).cloud === id));
   for (const node of new Set(known.map(({ node }) => node))) {
-    for (const work of [exportWork(job.id), importWork(job.id), seedWork(job.id)]) {
+    for (const work of worksOf(job.id)) {
       try {
         const patience = AbortSignal.any([signal, AbortSignal.timeout(FORGET_MILLISECONDS)]);
         await nodes.client(node).forgetWork({ work }, patience);

@@ -1,5 +1,6 @@
 import type { z } from 'zod';
 import type { Check } from '../../model/check.ts';
+import { Fault } from '../../model/fault.ts';
 import type { JobFailure, JobResult, JobState, JobStep, TransferProgress } from '../../model/job.ts';
 import type { LedgerEntry } from '../../model/ledger.ts';
 import type { Receipt } from '../../model/receipt.ts';
@@ -205,17 +206,30 @@ export async function wantPause({ query }: Database, job: string): Promise<boole
   return rows.length > 0;
 }
 
-/** False where it is to be cancelled instead. */
+/** Fault `epoch.stale` unless the job is still at this epoch. */
+async function demandEpoch({ query }: Pick<Database, 'query'>, job: string, epoch: number): Promise<void> {
+  const rows = await query('SELECT FROM jobs WHERE id = $1 AND epoch = $2', [job, epoch]);
+  if (rows.length === 0) throw staleEpoch(job);
+}
+
+export function staleEpoch(job: string): Fault {
+  return new Fault('epoch.stale', `another server has taken job ${job} over`);
+}
+
+/** False where it is to be cancelled instead. Fault `epoch.stale` where another server has the job. */
 export async function writePaused(
-  { query }: Database,
+  database: Database,
   job: string,
+  epoch: number,
   plan: CopyPlan | null,
   progress: TransferProgress | null,
 ): Promise<boolean> {
-  const rows = await query(
-    `UPDATE jobs SET state = 'paused', plan = $2, progress = $3 WHERE id = $1 AND NOT cancel_wanted RETURNING id`,
-    [job, ...[plan, progress].map((value) => (value === null ? null : JSON.stringify(value)))],
+  const rows = await database.query(
+    `UPDATE jobs SET state = 'paused', plan = $3, progress = $4
+     WHERE id = $1 AND epoch = $2 AND NOT cancel_wanted RETURNING id`,
+    [job, epoch, ...[plan, progress].map((value) => (value === null ? null : JSON.stringify(value)))],
   );
+  if (rows.length === 0) await demandEpoch(database, job, epoch);
   return rows.length > 0;
 }
 

@@ -20,7 +20,7 @@ beforeAll(async () => {
     `INSERT INTO jobs (id, owner, kind, account, title, request, clouds, marker, state, epoch, steps, result, ended_at)
      VALUES ('j', 'o', 'move', 'a', 't', '{}', '{}', 'm', 'succeeded', 1, '[]', '{}', now())`,
   );
-  await writeMove(database, 'o', 'j', { object: 'vm-1', version: 'v', days: 0 });
+  await writeMove(database, 'o', 'j', 1, { object: 'vm-1', version: 'v', days: 0 });
   for (const id of ['one', 'two']) {
     await query(`INSERT INTO servers (id, folder, host, address, version) VALUES ($1, $1, 'h', 'a', '1')`, [id]);
   }
@@ -39,14 +39,14 @@ test('a source is deleted by one server at a time, and by the next one only when
   expect(await beginDeletion(database, 'j', 'two')).toBe(false);
   await endDeletion(database, 'j', 'two', 'the other one is busy with it');
   const undo = { run: 1, state: 'running' as const, user: 'u', startedAt: new Date().toISOString(), rows: [] };
-  expect(await beginUndo(database, 'j', 2, undo)).toBe(false);
+  expect(await beginUndo(database, 'j', { epoch: 2, server: 'two' }, undo)).toBe(false);
 
   await database.query(`UPDATE servers SET seen_at = now() - interval '1 minute' WHERE id = 'one'`);
   expect(await readDueDeletions(database, 6)).toEqual(['j']);
   expect(await beginDeletion(database, 'j', 'two')).toBe(true);
   // The one that was frozen wakes.
   await endDeletion(database, 'j', 'one', 'it is not there');
-  expect(await beginUndo(database, 'j', 2, undo)).toBe(false);
+  expect(await beginUndo(database, 'j', { epoch: 2, server: 'two' }, undo)).toBe(false);
   await endDeletion(database, 'j', 'two', null);
   expect(await readDueDeletions(database, 6)).toEqual([]);
   expect(await beginDeletion(database, 'j', 'two')).toBe(false);

@@ -1,5 +1,6 @@
 import type { MovedSource } from '../../protocol/api/moves.ts';
 import type { Database } from './database.ts';
+import { staleEpoch } from './jobs.ts';
 import { GONE_SECONDS } from './servers.ts';
 
 /** Nobody is at it: it was never begun, or whoever began it is gone. */
@@ -18,24 +19,31 @@ export interface Move {
   refusal: string | null;
 }
 
-/** An attempt after an undo begins anew. */
+/** An attempt after an undo begins anew. Fault `epoch.stale` where another server has the job. */
 export async function writeMove(
   { query }: Database,
   owner: string,
   job: string,
+  epoch: number,
   { object, version, days }: { object: string; version: string; days: number | null },
 ): Promise<void> {
-  await query(
+  const rows = await query(
     `INSERT INTO moves (job, owner, object, version, delete_at)
-     VALUES ($1, $2, $3, $4, now() + $5::integer * interval '1 day')
+     SELECT id, $2, $3, $4, now() + $5::integer * interval '1 day' FROM jobs WHERE id = $1 AND epoch = $6 FOR SHARE
      ON CONFLICT (job) DO UPDATE SET object = $3, version = $4, at = now(), back = false,
-       delete_at = now() + $5::integer * interval '1 day'`,
-    [job, owner, object, version, days],
+       delete_at = now() + $5::integer * interval '1 day' RETURNING job`,
+    [job, owner, object, version, days, epoch],
   );
+  if (rows.length === 0) throw staleEpoch(job);
 }
 
-export async function writeBack({ query }: Database, job: string): Promise<void> {
-  await query('UPDATE moves SET back = true, delete_at = NULL WHERE job = $1', [job]);
+/** The source is as it was before the move, where there was one. Fault `epoch.stale` where another server has the job. */
+export async function writeBack({ transaction }: Database, job: string, epoch: number): Promise<void> {
+  await transaction(async (query) => {
+    const rows = await query('SELECT FROM jobs WHERE id = $1 AND epoch = $2 FOR SHARE', [job, epoch]);
+    if (rows.length === 0) throw staleEpoch(job);
+    await query('UPDATE moves SET back = true, delete_at = NULL WHERE job = $1', [job]);
+  });
 }
 
 /**

@@ -88,7 +88,8 @@ async function readQueue(query: Query): Promise<QueuedJob[]> {
          GROUP BY q.job_group, q.wave)
      SELECT j.id, j.number::integer AS number, j.attempt, j.cancel_wanted OR j.pause_wanted AS stopping,
        EXISTS (SELECT FROM slots s WHERE s.job = j.id) AS held, j.request->'schedule' AS schedule,
-       coalesce(q.keys, (SELECT array_agg('cloud:' || cloud ORDER BY cloud) FROM unnest(j.clouds) cloud)) AS keys,
+       coalesce(q.keys, (
+         SELECT array_agg(DISTINCT 'cloud:' || split_part(cloud, '~', 1)) FROM unnest(j.clouds) cloud)) AS keys,
        g.id AS "group", g.number::integer AS "groupNumber", g.concurrency AS "groupConcurrency",
        coalesce(NOT g.ready AND g.created_at > now() - interval '10 minutes', false) AS gathering,
        coalesce((SELECT sum(w.open) FROM groups w WHERE w.job_group = g.id AND w.wave < q.wave), 0)::integer AS ahead,
@@ -105,12 +106,13 @@ export async function freeSlots({ query }: Database, job: string, attempt: numbe
   await query('DELETE FROM slots WHERE job = $1 AND attempt <= $2', [job, attempt]);
 }
 
-/** How many slots a key has; infinite where nobody bounds it. */
+/** How many slots a key has, by the id of what it is of, else by its name; infinite where nobody bounds it. */
 export function slotsOf(key: string, limits: Concurrency, names: ReadonlyMap<string, string>): number {
   const [kind = '', rest = ''] = [key.slice(0, key.indexOf(':')), key.slice(key.indexOf(':') + 1)];
+  const of = (bounds: Record<string, number>) => bounds[rest] ?? bounds[names.get(rest) ?? rest];
   if (key === 'jobs') return limits.jobs;
-  if (kind === 'node') return limits.nodes[names.get(rest) ?? rest] ?? limits.perNode ?? Number.POSITIVE_INFINITY;
-  if (kind === 'cloud') return limits.clouds[names.get(rest) ?? rest] ?? limits.perCloud ?? Number.POSITIVE_INFINITY;
+  if (kind === 'node') return of(limits.nodes) ?? limits.perNode ?? Number.POSITIVE_INFINITY;
+  if (kind === 'cloud') return of(limits.clouds) ?? limits.perCloud ?? Number.POSITIVE_INFINITY;
   return limits.perHost ?? Number.POSITIVE_INFINITY;
 }
 

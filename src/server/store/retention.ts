@@ -38,7 +38,9 @@ export async function readOldJobs({ query }: Database, days: number): Promise<Ol
     `SELECT j.id, j.number::integer AS number, j.attempt, j.clouds, j.ended_at,
        coalesce((j.undo->>'run')::integer, 0) AS undos,
        coalesce(j.undo->>'state' = 'running', false)
-         OR EXISTS (SELECT FROM ledger l WHERE l.job = j.id AND l.data->>'state' IN ('intent', 'made')) AS unsettled,
+         OR EXISTS (SELECT FROM ledger l WHERE l.job = j.id AND l.data->>'state' IN ('intent', 'made')
+           AND NOT (l.data->>'action' = 'change' AND EXISTS (
+             SELECT FROM moves m WHERE m.job = j.id AND m.deleted_at IS NOT NULL))) AS unsettled,
        EXISTS (SELECT FROM receipts r WHERE r.job = j.id)
          OR EXISTS (SELECT FROM ledger l WHERE l.job = j.id AND l.data->>'state' = 'kept') AS proof
      FROM jobs j WHERE ${before('$2')} ORDER BY j.number`,

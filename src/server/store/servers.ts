@@ -88,6 +88,11 @@ export async function claimJob(database: Database, job: string, server: string):
   });
 }
 
+/** Nobody has the job, where this server had it and no run of it has begun since. */
+export async function releaseJob({ query }: Database, job: string, server: string, epoch: number): Promise<void> {
+  await query('UPDATE jobs SET server = NULL WHERE id = $1 AND server = $2 AND epoch = $3', [job, server, epoch]);
+}
+
 /** Those of these jobs that this server has at the epoch that it knows. */
 export async function stillHeld({ query }: Database, server: string, held: { job: string; epoch: number }[]) {
   const rows = await query<{ id: string }>(

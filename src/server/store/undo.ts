@@ -13,13 +13,21 @@ export async function readMade({ query }: Database, job: string): Promise<AsMade
   return row?.data;
 }
 
-/** False unless the job has ended, is not being undone, and the source of its move is not being deleted. */
-export async function beginUndo({ query }: Database, job: string, epoch: number, undo: UndoView): Promise<boolean> {
+/**
+ * The server has the job from then on. False unless it has ended, is not being undone, and the source of its move is not
+ * being deleted.
+ */
+export async function beginUndo(
+  { query }: Database,
+  job: string,
+  { epoch, server }: { epoch: number; server: string },
+  undo: UndoView,
+): Promise<boolean> {
   const rows = await query(
-    `UPDATE jobs SET undo = $2, epoch = $3
+    `UPDATE jobs SET undo = $2, epoch = $3, server = $5, server_at = now()
      WHERE id = $1 AND state = ANY($4) AND coalesce(undo->>'state', '') <> 'running'
        AND NOT EXISTS (SELECT FROM moves WHERE job = $1 AND deleting) RETURNING id`,
-    [job, undo, epoch, ENDED],
+    [job, undo, epoch, ENDED, server],
   );
   return rows.length > 0;
 }
