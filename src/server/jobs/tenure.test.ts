@@ -20,7 +20,8 @@ const database = {
   },
 } as unknown as Database;
 
-vi.mock('../store/servers.ts', () => ({
+vi.mock('../store/servers.ts', async (original) => ({
+  ...(await original<object>()),
   claimJob: async () => {
     row = { ...row, epoch: row.epoch + 1 };
     return row.epoch;
