@@ -266,10 +266,6 @@ export async function openJobs(context: JobContext, hold: Hold): Promise<Jobs> {
     async resume(job) {
       const row = await find(job);
       refuseAgain.resume(row);
-      return again(row, { state: 'queued', pause_wanted: false, resumed: true, steps: copySteps(row.request) });
-      if (row.state !== 'paused') {
-        throw new Fault('job.state', `job ${row.number} is ${row.state}: only a paused job is resumed`);
-      }
       const change = { pause_wanted: false, resumed: true, steps: copySteps(row.request) };
       const view = await again(row, { state: 'queued', ...change });
       await writeWindowPaused(database, row.id, false);
