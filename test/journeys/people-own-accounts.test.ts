@@ -112,7 +112,7 @@ test('a password that the cloud does not take any more makes the job wait, say t
     () => cloudOf(anna.client),
     ({ state }) => state === 'failed',
   );
-  const logins = () => world.left.calls.filter((call) => call === 'openSession mine').length;
+  const logins = () => world.left.tries.filter((user) => user === 'anna-there').length;
   const before = logins();
   const { id } = await anna.client.startJob(copy('later'));
   const waiting = await until(

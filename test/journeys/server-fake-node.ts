@@ -57,6 +57,8 @@ export interface FakeNode {
   sessions: Map<string, string>;
   /** User names with which sessions were opened. */
   users: Map<string, string>;
+  /** User name of every try to sign in, refused ones too. */
+  tries: string[];
   identity: Identity;
   stop(): Promise<void>;
   start(): void;
@@ -88,6 +90,7 @@ export async function startFakeNode(
     arrivingRoot: ROOT,
     sessions: new Map(),
     users: new Map(),
+    tries: [],
     identity,
     tell: (event) => {
       for (const watcher of watchers) watcher(event);
@@ -259,6 +262,7 @@ function handlersOf(node: FakeNode): Handlers {
     },
     async openSession({ parameters, body }) {
       note(`openSession ${body.label}`);
+      node.tries.push(body.options.username ?? '');
       const person = node.people.get(body.options.username ?? '');
       if (body.options.password !== (person?.password ?? node.password))
         throw new Fault('auth.refused', `toy ${body.label}: wrong password`);
